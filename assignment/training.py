@@ -1,0 +1,122 @@
+# Section 5 of 5: training, 20 points.
+# Write each function in place of its `raise NotImplementedError`; keep its name and signature, and give what its docstring says.
+# Check this section with: pytest grader -k training     On every save: lab watch --section training
+
+"""Section 5, training: how long to train, and how to compare settings fairly.
+
+An epoch is one pass over the training data. After each, the loss on the validation data says whether the model still gets better on
+images it has not learned from. Early stopping ends the training when it does not. Epochs are counted from 1.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import keras
+
+
+class Stop(NamedTuple):
+    """Where early stopping ended a training."""
+
+    epochs_run: int
+    """Number of epochs that were run."""
+    best_epoch: int
+    """The last epoch that improved, counted from 1."""
+
+
+class Setting(NamedTuple):
+    """One setting of a sweep and what came of it."""
+
+    batch_size: int
+    """Images a training step."""
+    epoch_limit: int
+    """Epochs allowed."""
+    epochs_run: int
+    """Epochs that were run; fewer than the limit when early stopping acted."""
+    train_accuracy: float
+    """Accuracy on the training data in the last epoch that was run."""
+    val_accuracy: float
+    """Accuracy of the trained model on the validation data."""
+
+
+def early_stopping(val_losses: Sequence[float], min_delta: float, patience: int) -> Stop:
+    """Apply the rule of early stopping to a list of validation losses.
+
+    The first epoch always improves. A later epoch improves when its loss is smaller than (best loss - min_delta), where best loss is
+    the loss of the last epoch that improved. When patience epochs in a row have not improved, training ends after the last of these.
+
+    Args:
+        val_losses: Validation loss of each epoch, at least one. The list ends where the epoch limit would end the training.
+        min_delta: How much smaller the loss must be to count, 0 or more.
+        patience: How many epochs in a row may pass without an improvement, at least 1.
+
+    Returns:
+        Epochs that would be run (at most len(val_losses)) and the last one of these that improved.
+    """
+    raise NotImplementedError
+
+
+def train(
+    model: keras.Model, train_data: Any, val_data: Any, *, epochs: int, min_delta: float = 1e-2, patience: int = 2
+) -> dict[str, list[float]]:
+    """Train a model with early stopping on the validation loss.
+
+    The rule is that of early_stopping. Afterwards the model has the weights of best_epoch, whether the rule or the epoch limit ended the
+    training.
+
+    Args:
+        model: A compiled model with the metric "accuracy". It is trained in place, from the weights it has.
+        train_data: Batches of (images, labels), such as make_dataset gives.
+        val_data: The same, for validation.
+        epochs: The epoch limit, at least 1.
+        min_delta: See early_stopping.
+        patience: See early_stopping.
+
+    Returns:
+        The history: "loss", "accuracy", "val_loss" and "val_accuracy", each a list with one Python float for each epoch that was run.
+
+    Not required: printing progress, learning rate schedules.
+    """
+    raise NotImplementedError
+
+
+def sweep(
+    make_model: Callable[[], keras.Model],
+    make_data: Callable[[int], tuple[Any, Any]],
+    train: Callable[..., dict[str, list[float]]],
+    evaluate: Callable[[keras.Model, Any], float],
+    *,
+    epoch_limits: Sequence[int],
+    batch_sizes: Sequence[int],
+) -> list[Setting]:
+    """Train one fresh model for each epoch limit and batch size.
+
+    Settings can only be compared when they start alike: each has its own model from make_model, and the model that was trained is
+    the model that is evaluated.
+
+    Args:
+        make_model: make_model() gives a compiled model with fresh weights.
+        make_data: make_data(batch_size) gives (train_data, val_data).
+        train: train(model, train_data, val_data, epochs=limit) trains in place and gives the history. Use this argument: it hides the
+            function train of this module.
+        evaluate: evaluate(model, val_data) gives an accuracy, 0 ... 1.
+        epoch_limits: Epochs allowed.
+        batch_sizes: Images a training step.
+
+    Returns:
+        One setting for each pair, epoch limits outside and batch sizes inside: (limit 1, batch 1), (limit 1, batch 2), ...
+        epochs_run is the length of the history; train_accuracy is the last "accuracy" in the history; val_accuracy is what evaluate gives.
+    """
+    raise NotImplementedError
+
+
+def epochs_needed(val_accuracies: Sequence[float], tolerance: float) -> int:
+    """Give the smallest number of epochs that is as good as the best, within a tolerance.
+
+    Args:
+        val_accuracies: Validation accuracy after each epoch, at least one.
+        tolerance: How far below the best accuracy still counts as good, 0 or more.
+
+    Returns:
+        The first epoch, counted from 1, whose accuracy is >= (best accuracy - tolerance).
+    """
+    raise NotImplementedError

@@ -1,0 +1,76 @@
+"""How long `lab watch` takes from saving a file to the section's verdict.
+
+    python benchmarks/watch.py [SECTION ...] [--runs N]
+
+A copy of solutions/ is watched; the section's file is saved again and again, and the time until the section's score line is printed is
+taken. Sections that train or profile take longer than the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from grader.lab import SECTIONS
+
+SETTLED_S = 1.0
+
+
+def from_save_to_verdict(section: str, runs: int) -> list[float]:
+    """Seconds from a save to the section's score, for each run."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "assignment"
+        shutil.copytree("solutions", folder, ignore=shutil.ignore_patterns("wheats", "chaffs", "__pycache__"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "grader", "watch", str(folder), "--section", section], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        try:
+            _until_score(process, section)
+            times = []
+            for _ in range(runs):
+                time.sleep(SETTLED_S)
+                file = folder / f"{section}.py"
+                text = file.read_text(encoding="utf-8")
+                started = time.perf_counter()
+                file.write_text(text + "\n", encoding="utf-8")
+                _until_score(process, section)
+                times.append(time.perf_counter() - started)
+            return times
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _until_score(process: subprocess.Popen[str], section: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(f"{section} ") and "/" in line:
+            return
+    raise SystemExit("lab watch ended before a verdict")
+
+
+def main() -> None:
+    """Runs the benchmark and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", default=list(SECTIONS))
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    table = Table("section", "median", "smallest", "largest", title="from save to verdict, seconds")
+    for section in options.sections:
+        times = from_save_to_verdict(section, options.runs)
+        table.add_row(section, *(f"{value:.2f}" for value in (statistics.median(times), min(times), max(times))))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

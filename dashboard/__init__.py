@@ -1,0 +1,1 @@
+"""The page on one grade and its measurements."""

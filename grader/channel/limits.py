@@ -1,0 +1,24 @@
+"""What a worker may use: the trusted side sets it, the worker keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one worker may use.
+
+    Attributes:
+        wall_s: Wall-clock time of one check, kept by the trusted side.
+        cpu_s: Processor time of the whole worker.
+        memory_bytes: Address space. TensorFlow needs 2 GiB; 1 GiB is too little.
+        file_bytes: Largest file that may be written.
+        threads: Threads that TensorFlow may use for one operation, and for several at once; 0 lets it choose.
+    """
+
+    wall_s: float
+    cpu_s: int
+    memory_bytes: int
+    file_bytes: int
+    threads: int

@@ -1,0 +1,293 @@
+"""A convolutional network in NumPy: what a network of the lab's layers puts out, and what it costs, without TensorFlow.
+
+A network is a list of layers, each a mapping of `kind` and the arguments of its Keras class, as `tools.make_network` takes it:
+
+    {"kind": "Conv2D", "name": "conv1", "filters": 32, "kernel_size": (5, 5), "strides": (1, 1), "padding": "valid", "activation": "relu"}
+    {"kind": "MaxPooling2D", "name": "pool1", "pool_size": (2, 2), "strides": (2, 2), "padding": "valid"}
+    {"kind": "Flatten", "name": "flatten"}
+    {"kind": "Dense", "name": "dense1", "units": 256, "activation": "relu"}
+
+`AveragePooling2D` is known too: it is a mistake that can be made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+Layer = dict[str, Any]
+Network = list[Layer]
+Array = npt.NDArray[Any]
+Weights = dict[str, list[Array]]
+
+LAB_FILTERS: Final = ((32, 5), (32, 5), (64, 3), (64, 3), (64, 3), (128, 3))
+"""Filters and kernel size of the lab's six convolutions; a pooling follows every second one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one layer gives and costs, for one image."""
+
+    name: str
+    output_shape: tuple[int, ...]
+    parameters: int
+    macs: int
+    bytes: int
+
+
+def conv2d(name: str, filters: int, kernel: Sequence[int], strides: Sequence[int] = (1, 1), padding: str = "valid") -> Layer:
+    """A convolution with ReLU.
+
+    Args:
+        name: The layer's name.
+        filters: Number of output channels.
+        kernel: Height and width of the kernel.
+        strides: Steps down and across.
+        padding: `valid` or `same`.
+
+    Returns:
+        The layer.
+    """
+    size, step = list(kernel), list(strides)
+    return {
+        "kind": "Conv2D",
+        "name": name,
+        "filters": filters,
+        "kernel_size": size,
+        "strides": step,
+        "padding": padding,
+        "activation": "relu",
+    }
+
+
+def pooling(name: str, size: Sequence[int] = (2, 2), strides: Sequence[int] = (2, 2), padding: str = "valid") -> Layer:
+    """A max pooling.
+
+    Args:
+        name: The layer's name.
+        size: Height and width of the window.
+        strides: Steps down and across.
+        padding: `valid` or `same`.
+
+    Returns:
+        The layer.
+    """
+    return {"kind": "MaxPooling2D", "name": name, "pool_size": list(size), "strides": list(strides), "padding": padding}
+
+
+def dense(name: str, units: int, activation: str = "relu") -> Layer:
+    """A dense layer.
+
+    Args:
+        name: The layer's name.
+        units: Number of outputs.
+        activation: `relu`, `softmax` or `linear`.
+
+    Returns:
+        The layer.
+    """
+    return {"kind": "Dense", "name": name, "units": units, "activation": activation}
+
+
+def lab_network(classes: int = 200) -> Network:
+    """The lab's network.
+
+    Args:
+        classes: Number of classes.
+
+    Returns:
+        Its layers.
+    """
+    network: Network = []
+    for number, (filters, kernel) in enumerate(LAB_FILTERS, start=1):
+        network.append(conv2d(f"conv{number}", filters, (kernel, kernel)))
+        if number % 2 == 0:
+            network.append(pooling(f"pool{number // 2}"))
+    return [*network, {"kind": "Flatten", "name": "flatten"}, dense("dense1", 256), dense("dense2", classes, "softmax")]
+
+
+def draw_network(rng: np.random.Generator, *, classes: int | None = None) -> tuple[Network, tuple[int, int, int]]:
+    """Draws a small network: convolutions and poolings of any stride and padding, then dense layers.
+
+    Args:
+        rng: Where the chance comes from.
+        classes: Outputs of the last layer; drawn where it is None.
+
+    Returns:
+        The layers, with names that say nothing about their place, and the shape of one input.
+    """
+    numbers = iter(rng.permutation(90) + 10)
+    input_shape = (int(rng.integers(17, 30)), int(rng.integers(17, 30)), int(rng.choice([1, 3])))
+    network: Network = []
+    for _ in range(int(rng.integers(2, 4))):
+        kernel, strides = rng.integers(1, 5, 2).tolist(), rng.integers(1, 3, 2).tolist()
+        padding = str(rng.choice(["valid", "same"]))
+        network.append(conv2d(f"conv_{next(numbers)}", int(rng.integers(3, 9)), kernel, strides, padding))
+        height, width, _ = shapes(network, input_shape)[-1]
+        if min(height, width) >= 8:
+            size, strides = rng.integers(2, 4, 2).tolist(), rng.integers(1, 4, 2).tolist()
+            network.append(pooling(f"pool_{next(numbers)}", size, strides, str(rng.choice(["valid", "same"]))))
+            height, width, _ = shapes(network, input_shape)[-1]
+        if min(height, width) < 5:
+            break
+    network.append({"kind": "Flatten", "name": f"flat_{next(numbers)}"})
+    network.append(dense(f"dense_{next(numbers)}", int(rng.integers(4, 12))))
+    outputs = int(rng.integers(5, 12)) if classes is None else classes
+    return [*network, dense(f"dense_{next(numbers)}", outputs, "softmax")], input_shape
+
+
+def draw_weights(network: Network, input_shape: Sequence[int], rng: np.random.Generator) -> Weights:
+    """Draws weights that keep activations near 1, and biases that are not 0.
+
+    Args:
+        network: The layers.
+        input_shape: Shape of one input.
+        rng: Where the chance comes from.
+
+    Returns:
+        For each layer with weights its kernel and bias, float32.
+    """
+    weights: Weights = {}
+    for layer, before in zip(network, [tuple(input_shape), *shapes(network, input_shape)], strict=False):
+        kernel = kernel_shape(layer, before)
+        if kernel:
+            scale = math.sqrt(2.0 / math.prod(kernel[:-1]))
+            weights[layer["name"]] = [
+                (rng.standard_normal(kernel) * scale).astype(np.float32),
+                (rng.standard_normal(kernel[-1]) * 0.3).astype(np.float32),
+            ]
+    return weights
+
+
+def shapes(network: Network, input_shape: Sequence[int]) -> list[tuple[int, ...]]:
+    """Output shapes of all layers, without the batch.
+
+    Args:
+        network: The layers.
+        input_shape: Shape of one input.
+
+    Returns:
+        A shape a layer.
+    """
+    found: list[tuple[int, ...]] = []
+    before = tuple(input_shape)
+    for layer in network:
+        match layer["kind"]:
+            case "Conv2D":
+                before = (*_places(layer, before, layer["kernel_size"]), layer["filters"])
+            case "MaxPooling2D" | "AveragePooling2D":
+                before = (*_places(layer, before, layer["pool_size"]), before[2])
+            case "Flatten":
+                before = (math.prod(before),)
+            case "Dense":
+                before = (*before[:-1], layer["units"])
+        found.append(before)
+    return found
+
+
+def kernel_shape(layer: Layer, before: Sequence[int]) -> tuple[int, ...]:
+    """Shape of a layer's kernel.
+
+    Args:
+        layer: The layer.
+        before: Shape of its input.
+
+    Returns:
+        (height, width, inputs, filters) or (inputs, units); empty for a layer without weights.
+    """
+    if layer["kind"] == "Conv2D":
+        return (*layer["kernel_size"], before[-1], layer["filters"])
+    return (before[-1], layer["units"]) if layer["kind"] == "Dense" else ()
+
+
+def costs(network: Network, input_shape: Sequence[int]) -> list[Cost]:
+    """What each layer gives and costs for one image, in float32.
+
+    Args:
+        network: The layers.
+        input_shape: Shape of one input.
+
+    Returns:
+        A row a layer.
+    """
+    rows = []
+    outputs = shapes(network, input_shape)
+    for layer, before, after in zip(network, [tuple(input_shape), *outputs], outputs, strict=False):
+        kernel = kernel_shape(layer, before)
+        parameters = math.prod(kernel) + kernel[-1] if kernel else 0
+        macs = math.prod(kernel) * math.prod(after[:-1]) if kernel else 0
+        rows.append(Cost(layer["name"], after, parameters, macs, 4 * math.prod(after)))
+    return rows
+
+
+def run(network: Network, weights: Weights, images: Array) -> dict[str, Array]:
+    """Runs images through a network in float64.
+
+    Args:
+        network: The layers.
+        weights: As `draw_weights` gives them.
+        images: (n, height, width, channels).
+
+    Returns:
+        Every layer's output by its name, in order.
+    """
+    outputs: dict[str, Array] = {}
+    value = images.astype(np.float64)
+    for layer in network:
+        match layer["kind"]:
+            case "Conv2D":
+                kernel, bias = (array.astype(np.float64) for array in weights[layer["name"]])
+                windows = _windows(value, layer, layer["kernel_size"], 0.0)
+                value = _activated(np.tensordot(windows, kernel, axes=((3, 4, 5), (2, 0, 1))) + bias, layer)
+            case "MaxPooling2D":
+                value = _windows(value, layer, layer["pool_size"], -np.inf).max(axis=(4, 5))
+            case "AveragePooling2D":
+                value = np.nanmean(_windows(value, layer, layer["pool_size"], np.nan), axis=(4, 5))
+            case "Flatten":
+                value = value.reshape(len(value), -1)
+            case "Dense":
+                kernel, bias = (array.astype(np.float64) for array in weights[layer["name"]])
+                value = _activated(value @ kernel + bias, layer)
+        outputs[layer["name"]] = value
+    return outputs
+
+
+def _places(layer: Layer, before: Sequence[int], window: Sequence[int]) -> tuple[int, int]:
+    height, width = (
+        -(-size // stride) if layer["padding"] == "same" else (size - kernel) // stride + 1
+        for size, kernel, stride in zip(before[:2], window, layer["strides"], strict=True)
+    )
+    return height, width
+
+
+def _windows(value: Array, layer: Layer, window: Sequence[int], filling: float) -> Array:
+    """The parts of the input that the window covers, (n, rows, columns, channels, height, width)."""
+    if layer["padding"] == "same":
+        pads = []
+        for size, kernel, stride in zip(value.shape[1:3], window, layer["strides"], strict=True):
+            over = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            pads.append((over // 2, over - over // 2))  # TensorFlow puts the odd one at the end
+        value = np.pad(value, ((0, 0), *pads, (0, 0)), constant_values=filling)
+    down, across = layer["strides"]
+    windows: Array = sliding_window_view(value, tuple(window), axis=(1, 2))[:, ::down, ::across]
+    return windows
+
+
+def _activated(value: Array, layer: Layer) -> Array:
+    match layer["activation"]:
+        case "relu":
+            return np.maximum(value, 0.0)
+        case "softmax":
+            powers = np.exp(value - value.max(axis=-1, keepdims=True))
+            normal: Array = powers / powers.sum(axis=-1, keepdims=True)
+            return normal
+        case "sigmoid":
+            squashed: Array = 1.0 / (1.0 + np.exp(-value))
+            return squashed
+    return value

@@ -1,0 +1,238 @@
+"""The pytest plugin that turns a run of the rubric into results. `pytest grader` and `lab grade` both run through it."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import hypothesis
+import numpy as np
+import pytest
+
+import grader
+from grader.artifacts import MissingResults, Results
+from grader.checks.check import CheckSpec, seed_of
+from grader.checks.paste import as_code
+from grader.checks.suspects import Suspects
+from grader.errors import LabError, ResultsError, SetupError
+from grader.host import limits
+from grader.host.intake import Taken
+from grader.host.launch import Launcher
+from grader.host.submission import Submission
+from grader.outcomes import CheckEnded, CheckFailed
+from grader.results import Cause, CheckResult, Feedback, GradeResult, State
+
+Listener = Callable[[CheckResult], None]
+
+
+class RubricRun:
+    """One run of the rubric on one submission.
+
+    Args:
+        taken: The submission.
+        launcher: Starts workers.
+        secret: The course's secret, or None for the public seed.
+        listener: Called with each check's result as it falls.
+
+    Attributes:
+        setup_error: Why no worker could be started at all; the run stops then.
+        peak_bytes: Largest resident memory of any worker that has ended.
+    """
+
+    def __init__(self, taken: Taken, launcher: Launcher, secret: bytes | None, listener: Listener | None) -> None:
+        self._taken = taken
+        self._launcher = launcher
+        self._secret = secret
+        self._listener = listener
+        self._started = time.monotonic()
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._results: dict[str, CheckResult] = {}
+        self._selected: set[str] = set()
+        self._check_started = 0.0
+        self._submission: Submission | None = None
+        self.peak_bytes = 0
+        self.setup_error: SetupError | None = None
+
+    def result(self) -> GradeResult:
+        """The result of what has run so far."""
+        return GradeResult(
+            submission=self._taken.name,
+            digest=self._taken.digest,
+            checks=tuple(self._results.values()),
+            official=self._secret is not None,
+            grader_version=grader.__version__,
+            isolation=self._launcher.isolation,
+            started_at=self._started_at,
+            duration_s=round(time.monotonic() - self._started, 3),
+            notes=self._taken.notes,
+        )
+
+    def close(self) -> None:
+        """Ends the last worker."""
+        if self._submission is not None:
+            self._submission.close()
+            self._submission = None
+
+    @pytest.fixture
+    def submission(self, request: pytest.FixtureRequest) -> Iterator[Submission]:
+        """The submission in a worker of its own (where workers are cheap), with a scratch folder of its own."""
+        limit = limits.for_check(_spec(request.node).wall_s)
+        if not self._launcher.fresh:
+            limit = limits.slow_start(limit)
+        if self._submission is not None and not self._launcher.fresh:
+            self._submission.renew(limit)
+        else:
+            self.close()
+            self._submission = Submission(self._taken.folder, self._launcher, limit)
+        yield self._submission
+        self.peak_bytes = max(self.peak_bytes, self._submission.peak_bytes)
+        if self._launcher.fresh:
+            self.close()
+
+    @pytest.fixture
+    def results(self) -> Results:
+        """What the student measured."""
+        return Results(self._taken.folder)
+
+    @pytest.fixture
+    def folder(self) -> Any:
+        """The folder of the taken submission."""
+        return self._taken.folder
+
+    @pytest.fixture
+    def seed(self, request: pytest.FixtureRequest) -> bytes:
+        """32 bytes of this check's own seed."""
+        return seed_of(self._secret, _name(request.node))
+
+    @pytest.fixture
+    def rng(self, request: pytest.FixtureRequest) -> np.random.Generator:
+        """Random numbers of this check's own seed."""
+        return np.random.default_rng(list(seed_of(self._secret, _name(request.node))))
+
+    @pytest.fixture
+    def suspects(self) -> Suspects:
+        """Known mistakes that fit all answers of this check so far."""
+        return Suspects()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Seeds each check that draws examples, and notes which checks will run."""
+        for item in items:
+            self._selected.add(_name(item))
+            function = getattr(item, "obj", None)
+            if function is not None and hypothesis.is_hypothesis_test(function):
+                value = int.from_bytes(seed_of(self._secret, _name(item)), "big")
+                hypothesis.seed(value)(getattr(function, "__func__", function))
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Stops a check whose needs did not pass."""
+        self._check_started = time.monotonic()
+        section = _name(item).partition("/")[0]
+        for need in _spec(item).needs:
+            other = self._results.get(f"{section}/{need}")
+            if other is None or other.state in (State.PASSED, State.PARTIAL):
+                continue
+            if other.state is State.NOT_STARTED and other.feedback is not None:
+                raise CheckEnded(State.NOT_STARTED, None, other.feedback)
+            summary = f"could not run: it needs `{other.name}`, which did not pass"
+            raise CheckEnded(State.COULD_NOT_RUN, Cause.COULD_NOT_RUN, Feedback(summary, help=f"Mend `{other.name}` first."))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        """Makes the check's result when it has run, or when it could not be set up."""
+        name = _name(item)
+        if call.when == "call" or (call.when == "setup" and call.excinfo is not None):
+            if call.excinfo is not None and isinstance(call.excinfo.value, SetupError):
+                self.setup_error = call.excinfo.value
+                item.session.shouldstop = "no worker can be started"
+                return (yield)
+            result = self._judge(item, call)
+            self._results[name] = result
+            if self._listener is not None:
+                self._listener(result)
+        return (yield)
+
+    def _judge(self, item: pytest.Item, call: pytest.CallInfo[None]) -> CheckResult:
+        spec = _spec(item)
+        name = _name(item)
+        state, share = State.PASSED, 0.0
+        cause: Cause | None = None
+        feedback: Feedback | None = None
+        error = call.excinfo.value if call.excinfo is not None else None
+        match error:
+            case None:
+                share = 1.0
+            case CheckFailed():
+                feedback, share = error.feedback, error.earned
+                state, cause = (State.PARTIAL if share else State.FAILED), Cause.STUDENT_ERROR
+            case hypothesis.errors.FlakyFailure() if (failure := _failure_in(error)) is not None:
+                # Wrong for an example, and right when it was tried again: an answer by chance, or one that depends on earlier calls.
+                state, cause = State.FAILED, Cause.STUDENT_ERROR
+                lines = ("called again with the same arguments, the answer was another one", *failure.feedback.comparison)
+                advice = "The answer must follow from the arguments alone: look for random numbers, and for variables that outlive a call."
+                feedback = dataclasses.replace(failure.feedback, comparison=lines, help=advice)
+            case CheckEnded():
+                state, cause, feedback = error.state, error.cause, error.feedback
+            case MissingResults():
+                state, feedback = State.NOT_STARTED, Feedback(f"not started yet: {error} It is written by `lab measure`.")
+            case ResultsError():
+                state, cause, feedback = State.FAILED, Cause.STUDENT_ERROR, Feedback(str(error))
+            case LabError():
+                state, cause, feedback = State.UNDECIDED, Cause.GRADER_FAULT, Feedback(str(error))
+            case _:
+                state, cause = State.UNDECIDED, Cause.GRADER_FAULT
+                text = (
+                    f"the grader itself failed in this check ({type(error).__name__}: {str(error)[:200]}); it costs no points, run it again"
+                )
+                feedback = Feedback(text, help="Tell your instructor if it happens again.")
+        if feedback is not None:
+            feedback = self._complete(feedback, state)
+        return CheckResult(
+            name=name,
+            title=_title(item),
+            state=state,
+            points=spec.points,
+            earned=round(spec.points * share, 2),
+            duration_s=round(time.monotonic() - self._check_started, 4),
+            cause=cause,
+            feedback=feedback,
+            command=f"pytest grader -k {item.name.partition('[')[0].removeprefix('test_')}",
+        )
+
+    def _complete(self, feedback: Feedback, state: State) -> Feedback:
+        submission = self._submission
+        if submission is None or state is not State.FAILED:
+            return feedback
+        example = feedback.example or (as_code(*submission.last_call) if submission.last_call else "")
+        return Feedback(
+            feedback.summary, feedback.comparison, feedback.help, example, feedback.where, feedback.printed or submission.printed
+        )
+
+
+def _spec(item: Any) -> CheckSpec:
+    spec = getattr(item.obj, "lab_check", None)
+    if spec is None:
+        raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(f"{item.nodeid} is not marked as a check"))
+    assert isinstance(spec, CheckSpec)
+    return spec
+
+
+def _failure_in(group: BaseExceptionGroup[BaseException]) -> CheckFailed | None:
+    for error in group.exceptions:
+        if isinstance(error, CheckFailed):
+            return error
+    return None
+
+
+def _name(item: Any) -> str:
+    section = item.path.stem.removeprefix("test_")
+    check = item.name.partition("[")[0].removeprefix("test_").removeprefix(f"{section}_")
+    return f"{section}/{check}"
+
+
+def _title(item: Any) -> str:
+    lines = (item.obj.__doc__ or item.name).strip().splitlines()
+    return str(lines[0])

@@ -1,0 +1,1 @@
+"""The embedded data set: drawn, laid out as Tiny ImageNet, fetched, inspected."""

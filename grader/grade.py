@@ -1,0 +1,96 @@
+"""One submission in, one result out: everything that grades goes through here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from grader.checks.plugin import Listener, RubricRun
+from grader.errors import LabError
+from grader.host.intake import take
+from grader.host.launch import Launcher
+from grader.host.launch import launcher as make_launcher
+from grader.results import GradeResult
+
+RUBRIC = Path(__file__).parent / "rubric"
+CONFIG = Path(__file__).parent / "pytest.ini"
+
+
+def grade(
+    path: Path,
+    *,
+    keyword: str = "",
+    secret: bytes | None = None,
+    listener: Listener | None = None,
+    worker: str = "auto",
+    launcher: Launcher | None = None,
+) -> GradeResult:
+    """Grades one submission.
+
+    Args:
+        path: A folder or a zip.
+        keyword: Runs only the checks that pytest's `-k` selects with it; all when empty.
+        secret: The course's secret, for an official run; None for the public seed.
+        listener: Called with each check's result as it falls.
+        worker: Kind of worker: `auto`, `zygote` or `subprocess`.
+        launcher: One that is there already, left open; `worker` is not looked at then.
+
+    Returns:
+        The result.
+
+    Raises:
+        SubmissionError: The path holds no submission.
+        SetupError: No worker of that kind can be started here.
+        LabError: The keyword selects no check.
+    """
+    with take(path) as taken, _launcher(worker, launcher) as ready:
+        run = RubricRun(taken, ready, secret, listener)
+        with closing(run), _plain_pytest():
+            selection = ["-k", keyword] if keyword else []
+            plain = ["-c", str(CONFIG), "--rootdir", str(CONFIG.parent), "-p", "no:terminal", "-p", "_hypothesis_pytestplugin"]
+            status = pytest.main([*plain, *selection, str(RUBRIC)], plugins=[run])
+        result = run.result()
+    if run.setup_error is not None:
+        raise run.setup_error
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+        if status == pytest.ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
+        raise RuntimeError(f"pytest could not run the rubric: {status!r}")
+    if not result.checks:
+        raise LabError(
+            f"No check is selected by {keyword!r}; try a section such as `data`, or a check's name." if keyword else "The rubric is empty."
+        )
+    return result
+
+
+@contextmanager
+def _launcher(worker: str, launcher: Launcher | None) -> Iterator[Launcher]:
+    if launcher is not None:
+        yield launcher
+        return
+    with closing(make_launcher(worker)) as made:
+        yield made
+
+
+@contextmanager
+def _plain_pytest() -> Iterator[None]:
+    # The run must not depend on options or plugins that happen to be set up around it.
+    changed = {"PYTEST_ADDOPTS": None, "PYTEST_PLUGINS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    before = {name: os.environ.get(name) for name in changed}
+    _set(changed)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

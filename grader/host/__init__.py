@@ -1,0 +1,1 @@
+"""The trusted side of a worker: start it, talk to it, end it."""

@@ -1,0 +1,193 @@
+"""Takes a submission: only the files that the lab expects, from a folder or a zip, into a folder of our own. The rest is reported."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from grader.artifacts import FILES, MAX_JSON_BYTES, MAX_WEIGHTS_BYTES, TRACE_FOLDER, WEIGHTS_FILE
+from grader.errors import SubmissionError
+from grader.lab import FINDINGS_FILE, MODULE_FILES, RESULTS_FOLDER
+
+MAX_SOURCE_BYTES: Final = 2**20
+MAX_TRACE_BYTES: Final = 32 * 2**20
+MAX_MEMBERS: Final = 20_000
+MAX_DEPTH: Final = 4
+_TRACE: Final = re.compile(rf"{RESULTS_FOLDER}/{TRACE_FOLDER}/[0-9A-Za-z_-]{{1,40}}\.xplane\.pb")
+EXPECTED: Final[dict[str, int]] = {
+    **dict.fromkeys(MODULE_FILES, MAX_SOURCE_BYTES),
+    FINDINGS_FILE: MAX_SOURCE_BYTES,
+    **{f"{RESULTS_FOLDER}/{name}": MAX_JSON_BYTES for name in FILES.values()},
+    f"{RESULTS_FOLDER}/{WEIGHTS_FILE}": MAX_WEIGHTS_BYTES,
+}
+"""The files that are taken, relative to the submission's folder, with the most bytes each may have; traces come on top."""
+
+USUAL: Final = frozenset(("__init__.py", "README.md", "pictures", "wheats", "chaffs"))
+"""What stands beside them in the folders of the handout and of the reference, and needs no remark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A submission that was taken.
+
+    Attributes:
+        folder: Our own copy of the expected files.
+        name: What the folder or zip was called.
+        digest: SHA-256 over names and contents.
+        notes: What was left out, one sentence each.
+    """
+
+    folder: Path
+    name: str
+    digest: str
+    notes: tuple[str, ...]
+
+
+@contextmanager
+def take(path: Path) -> Iterator[Taken]:
+    """Takes a submission for as long as the context lasts.
+
+    Args:
+        path: A folder or a zip. The expected files lie at its top or in one folder inside.
+
+    Yields:
+        The taken submission; its folder is removed at the end.
+
+    Raises:
+        SubmissionError: There is no such path, it is neither folder nor zip, or it holds none of the expected files.
+    """
+    target = Path(tempfile.mkdtemp(prefix="lab-taken-"))
+    try:
+        yield _take(path, target)
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+
+
+def _take(path: Path, target: Path) -> Taken:
+    if path.is_dir():
+        names, read = _folder(path)
+    elif path.is_file():
+        names, read = _archive(path)
+    else:
+        raise SubmissionError(f"Expected a folder or a zip with the lab's files, but {path} does not exist.")
+    root = _root(names)
+    if root is None:
+        raise SubmissionError(
+            f"{path} holds none of the lab's files ({', '.join(MODULE_FILES)}); "
+            "give the folder or zip in which they lie, such as `assignment`."
+        )
+    notes: list[str] = []
+    digest = hashlib.sha256()
+    others: list[str] = []
+    for name in sorted(names):
+        inside = name[len(root) :] if name.startswith(root) else None
+        limit = None if inside is None else EXPECTED.get(inside, MAX_TRACE_BYTES if _TRACE.fullmatch(inside) else None)
+        if inside is None or limit is None:
+            if PurePosixPath(inside or name).parts[0] not in USUAL and "__pycache__" not in name:
+                others.append(inside or name)
+            continue
+        content = read(name, limit)
+        if isinstance(content, str):
+            notes.append(f"{inside} was left out: {content}.")
+            continue
+        digest.update(f"{inside}\0{len(content)}\0".encode())
+        digest.update(content)
+        destination = target / inside
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        destination.write_bytes(content)
+    if others:
+        shown = ", ".join(repr(name)[1:-1][:60] for name in others[:3])
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        notes.append(f"Only the lab's own files are graded; not taken: {shown}{more}.")
+    return Taken(target, path.resolve().name.removesuffix(".zip"), digest.hexdigest(), tuple(notes))
+
+
+def _root(names: list[str]) -> str | None:
+    # The shallowest folder that holds one of the modules; the first by name where there are several.
+    places = [name.removesuffix(PurePosixPath(name).name) for name in names if PurePosixPath(name).name in MODULE_FILES]
+    return min(places, key=lambda place: (place.count("/"), place), default=None)
+
+
+Read = Callable[[str, int], "bytes | str"]
+
+
+def _folder(path: Path) -> tuple[list[str], Read]:
+    names: list[str] = []
+    for folder, folders, files in os.walk(path, followlinks=False):
+        relative = Path(folder).relative_to(path)
+        folders[:] = [name for name in folders if not name.startswith(".")] if len(relative.parts) < MAX_DEPTH else []
+        names += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+        if len(names) > MAX_MEMBERS:
+            raise SubmissionError(f"{path} holds more than {MAX_MEMBERS} files; give the folder in which the lab's files lie.")
+
+    def read(name: str, limit: int) -> bytes | str:
+        place = path / name
+        try:
+            # No link is followed and no pipe is waited for: what is opened is what was looked at.
+            descriptor = os.open(
+                place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+            )
+        except OSError as error:
+            return "it is a link" if place.is_symlink() else f"it cannot be read ({error.strerror})"
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return "it is not a plain file"
+            content = file.read(limit + 1)
+        return content if len(content) <= limit else f"it has more than {limit} bytes"
+
+    return names, read
+
+
+def _archive(path: Path) -> tuple[list[str], Read]:
+    try:
+        archive = zipfile.ZipFile(path)
+        members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise SubmissionError(f"{path} is not a zip that can be opened ({error}); expected a folder or what `lab submit` makes.") from error
+    if len(members) > MAX_MEMBERS:
+        raise SubmissionError(f"{path} holds more than {MAX_MEMBERS} files; expected what `lab submit` makes.")
+    by_name: dict[str, zipfile.ZipInfo] = {}
+    twice: set[str] = set()
+    for member in members:
+        parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+        if (
+            member.is_dir()
+            or not parts
+            or parts[0] == "/"
+            or ".." in parts
+            or ":" in parts[0]
+            or parts[0] == "__MACOSX"
+            or len(parts) > MAX_DEPTH
+        ):
+            continue
+        name = "/".join(parts)
+        if name in by_name:
+            twice.add(name)
+        by_name[name] = member
+
+    def read(name: str, limit: int) -> bytes | str:
+        member = by_name[name]
+        if name in twice:
+            return "the zip holds it twice"
+        if stat.S_ISLNK(member.external_attr >> 16):
+            return "it is a link"
+        try:
+            with archive.open(member) as file:
+                content = file.read(limit + 1)
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, EOFError, ValueError) as error:
+            return f"it cannot be unpacked ({str(error)[:80]})"
+        return content if len(content) <= limit else f"it has more than {limit} bytes"
+
+    return list(by_name), read

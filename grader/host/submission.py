@@ -1,0 +1,296 @@
+"""What a check talks to: the student's functions and the worker's tools, as if they were here.
+
+    submission.data.load_label_map(folder)        calls the student's function in the worker
+    submission.tools.batches(dataset, limit=3)     calls a tool of ours in the worker
+
+Functions passed as arguments stay on this side and are called back. What comes back is data, or a `Handle` for what stays there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from grader.channel.limits import Limits
+from grader.channel.peer import Objects, Peer, Refusal, RemoteError
+from grader.channel.values import Reference
+from grader.errors import ChannelError, PeerGone, SetupError, ValueRefused
+from grader.host.launch import Exit, Launcher, WorkerProcess
+from grader.lab import SECTIONS
+from grader.outcomes import CheckEnded, CheckFailed
+from grader.results import Cause, Feedback, State
+
+_CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+GRACE_S: Final = 2.0
+"""How long a worker whose channel closed may take to end by itself, so that its own status tells why."""
+
+_GROWING: Final = "Look for arrays that grow with the data."
+
+
+class Handle:
+    """A live object in the worker. It can be passed to further calls.
+
+    Attributes:
+        kind: Its class's name there, as the worker tells it.
+        rows: What it was made from, when it is a list of records.
+        record: The class of these records.
+    """
+
+    def __init__(self, reference: Reference) -> None:
+        self.lab_reference = reference
+        self.kind = clean(reference.kind, lines=1)
+        self.rows: Sequence[Mapping[str, Any]] = ()
+        self.record = ""
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} in the worker>"
+
+
+class _Functions:
+    """Turns attribute access into remote calls."""
+
+    def __init__(self, call: Callable[[str, tuple[Any, ...], dict[str, Any]], Any]) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: self._call(name, args, kwargs)
+
+
+class Submission:
+    """A submission in a worker. The worker starts at the first call, and again after it ended.
+
+    Args:
+        folder: The taken files of the submission.
+        launcher: Starts workers.
+        limits: What a worker may use; `limits.wall_s` counts from the worker's start.
+
+    Attributes:
+        folder: As given.
+        scratch: A folder that the worker may read and write, made for this submission object and removed by `close`.
+        data, model, profiling, timing, training: The student's functions.
+        tools: The worker's tools.
+        peak_bytes: Largest resident memory of any worker that has ended.
+        last_call: Module, function, arguments and keyword arguments of the student's function that was called last.
+    """
+
+    data: Any
+    model: Any
+    profiling: Any
+    timing: Any
+    training: Any
+
+    def __init__(self, folder: Path, launcher: Launcher, limits: Limits) -> None:
+        self.folder = folder
+        self.limits = limits
+        self._launcher = launcher
+        self._worker: WorkerProcess | None = None
+        self._peer: Peer | None = None
+        self._watchdog: threading.Timer | None = None
+        self._late: WorkerProcess | None = None
+        self.peak_bytes = 0
+        self.scratch = Path(tempfile.mkdtemp(prefix="lab-"))
+        for section in SECTIONS:
+            setattr(self, section, _Functions(self._student_call(section)))
+        self.tools: Any = _Functions(self._tool_call)
+        self._printed = ""
+        self.last_call: tuple[str, str, tuple[Any, ...], dict[str, Any]] | None = None
+
+    def close(self) -> None:
+        """Ends the worker and removes the scratch folder."""
+        self.restart()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def restart(self) -> None:
+        """Ends the worker; the next call gets a fresh one with the whole time again."""
+        if self._worker is not None:
+            self._end()
+
+    @property
+    def printed(self) -> str:
+        """The last lines that the submission printed, without control characters."""
+        return clean(self._worker.printed() if self._worker is not None else self._printed, lines=20)
+
+    def renew(self, limits: Limits) -> None:
+        """Gives a submission that keeps its worker from check to check new time for the next one."""
+        self.limits = limits
+        if self._worker is not None:
+            self._watch()
+
+    def records(self, module: str, name: str, rows: Sequence[Mapping[str, Any]]) -> Handle:
+        """A list of the submission's own records (`data.Example`, `profiling.Event`, ...), kept in the worker.
+
+        Args:
+            module: The module that defines the record.
+            name: The record's class.
+            rows: Field values by name.
+
+        Returns:
+            A handle for the list, to be passed to the student's functions.
+        """
+        handle: Handle = self.tools.records(module, name, [dict(row) for row in rows])
+        handle.rows = rows
+        handle.record = name
+        return handle
+
+    def _student_call(self, module: str) -> Callable[[str, tuple[Any, ...], dict[str, Any]], Any]:
+        def call(function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            self.last_call = (module, function, args, kwargs)
+            return self._call(f"{module}.{function}", "call", module=module, function=function, args=list(args), kwargs=kwargs)
+
+        return call
+
+    def _tool_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self._call(f"what {name.replace('_', ' ')} was given", "tool", name=name, args=list(args), kwargs=kwargs)
+
+    def _call(self, what: str, method: str, **params: Any) -> Any:
+        try:
+            peer = self._peer or self._start()
+            return peer.call(method, **params)
+        except RemoteError as error:
+            raise _outcome(what, error.what) from None
+        except ValueRefused as error:
+            # A check of ours wanted to send it; nothing was sent, and the worker is as it was.
+            raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=f"the check cannot be made: {error}")) from None
+        except ChannelError as error:
+            raise self._ended(what, error) from None
+        except SetupError as error:
+            if not self._launcher.usable:
+                raise  # nothing can be graded here
+            raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=str(error))) from None
+        except BaseException:
+            # A callback of the check stopped the call half-way: the worker waits for an answer that will not come.
+            self.restart()
+            raise
+
+    def _start(self) -> Peer:
+        self._worker = self._launcher.start(self.limits)
+        objects = Objects("host", proxy=Handle, may_refer=callable)
+        self._peer = Peer(self._worker.reader, self._worker.writer, objects, _answer)
+        self._watch()
+        self._peer.call("hello", folder=str(self.folder), scratch=str(self.scratch))
+        return self._peer
+
+    def _watch(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = threading.Timer(self.limits.wall_s, self._time_out, [self._worker])
+        self._watchdog.daemon = True
+        self._watchdog.start()
+
+    def _time_out(self, worker: WorkerProcess) -> None:
+        if worker is self._worker:
+            self._late = worker
+            worker.kill()
+
+    def _end(self) -> Exit:
+        assert self._worker is not None
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._worker.kill()
+        ended = self._worker.wait()
+        self._printed = self._worker.printed()
+        self._worker.close()
+        self.peak_bytes = max(self.peak_bytes, ended.peak_bytes)
+        self._worker = self._peer = self._late = None
+        return ended
+
+    def _ended(self, what: str, error: ChannelError) -> BaseException:
+        # The channel broke. If the worker ended by itself, its own status tells why; give it a moment before it is killed.
+        if self._worker is None:
+            return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=f"No worker could be started: {error}"))
+        ended = self._worker.wait(GRACE_S) if isinstance(error, PeerGone) and self._worker is not self._late else Exit(None)
+        timed_out = self._worker is self._late
+        self._end()
+        printed = clean(self._printed, lines=20)
+        cause, summary, advice = _why(what, ended, error, timed_out=timed_out, wall_s=self.limits.wall_s, printed=printed)
+        return CheckEnded(State.FAILED, cause, Feedback(summary=summary, help=advice, printed=printed))
+
+
+def _answer(method: str, params: dict[str, Any]) -> Any:
+    match params:
+        case {"function": function, "args": list(args), "kwargs": dict(kwargs)} if method == "callback" and callable(function):
+            try:
+                inspect.signature(function).bind(*args, **kwargs)
+            except TypeError as error:
+                raise Refusal(kind="signature", message=str(error)) from None
+            return function(*args, **kwargs)
+    raise Refusal(kind="refused", message="expected a callback")
+
+
+def _outcome(what: str, error: dict[str, str]) -> BaseException:
+    message = clean(error.get("message", ""))
+    where = clean(error.get("where", ""), lines=1)
+    kind = error.get("kind", "")
+    name = clean(error.get("type", ""), lines=1)
+    source = clean(error.get("source", ""), lines=1)
+    lines = (f"the line is: {source}",) if source else ()
+
+    def ended(cause: Cause, summary: str, advice: str) -> CheckEnded:
+        return CheckEnded(State.FAILED, cause, Feedback(summary, lines, advice, where=where))
+
+    match kind:
+        case "not_started":
+            return CheckEnded(State.NOT_STARTED, None, Feedback(f"not started yet: {where or what}", where=where))
+        case "memory":
+            return ended(Cause.OUT_OF_MEMORY, f"{what} ran out of memory: {message or name}", _GROWING)
+        case "import":
+            advice = "Mend this line first: nothing in the file can run before."
+            return ended(Cause.STUDENT_ERROR, f"{where.partition(' ')[0]} cannot be imported: {name}: {message}", advice)
+        case "missing" | "signature":
+            return ended(Cause.STUDENT_ERROR, message, "Keep the names and parameters of the stub: the grader calls the functions by them.")
+        case "exit":
+            return ended(
+                Cause.STUDENT_ERROR,
+                f"{what} ended the program ({name}) instead of returning",
+                "Return a value; do not call exit().",
+            )
+        case "refused":
+            return CheckFailed(Feedback(f"{what} returned something that cannot be read: {message}", lines, where=where))
+    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, where=where))
+
+
+def _why(what: str, ended: Exit, error: ChannelError, *, timed_out: bool, wall_s: float, printed: str) -> tuple[Cause, str, str]:
+    if timed_out:
+        return (
+            Cause.TIME_OUT,
+            f"{what} did not finish within {wall_s:g} s",
+            "Look for a loop that never ends, or work that grows with the data.",
+        )
+    if not isinstance(error, PeerGone):
+        return Cause.CRASH, f"{what} broke the connection to the grader: {clean(str(error))}", "Do not write to the grader's channel."
+    if ended.code is None:
+        return Cause.CRASH, f"{what} closed the connection to the grader", "Close only the files that you opened."
+    if ended.code >= 0:
+        advice = "Return a value; do not end the process."
+        return Cause.CRASH, f"{what} ended the Python process with status {ended.code} before it returned", advice
+    number = -ended.code
+    if number == signal.SIGXCPU:
+        return Cause.TIME_OUT, f"{what} used up its processor time", "Look for a loop that never ends."
+    if number == signal.SIGKILL or (number == signal.SIGABRT and ("bad_alloc" in printed or "out of memory" in printed.lower())):
+        return Cause.OUT_OF_MEMORY, f"{what} was ended by the system, most likely for lack of memory", _GROWING
+    name = signal.Signals(number).name
+    return Cause.CRASH, f"{what} crashed the Python process ({name})", "Run the function by itself in Python to see the crash."
+
+
+def clean(text: str, *, lines: int = 6) -> str:
+    """Text of a submission's without control characters (escape sequences, bidirectional marks), cut to its last lines.
+
+    Args:
+        text: Anything a worker sent.
+        lines: How many lines to keep, from the end.
+
+    Returns:
+        At most `lines` lines of at most 400 characters.
+    """
+    kept = _CONTROL.sub("", text).strip("\n").splitlines()[-lines:]
+    return "\n".join(line[:400] for line in kept)

@@ -1,0 +1,39 @@
+"""How a check ends before its last line: exceptions that carry a state, a cause and feedback.
+
+CheckFailed   an ordinary failure; hypothesis may look for a smaller example
+CheckEnded    the worker is gone or nothing can be run: not an `Exception`, so that no library catches or repeats it
+"""
+
+from __future__ import annotations
+
+from grader.results import Cause, Feedback, State
+
+
+class CheckFailed(Exception):
+    """A submission's answer is wrong.
+
+    Args:
+        feedback: What the student is told.
+        earned: The part of the check's points that is earned all the same, 0 to 1.
+    """
+
+    def __init__(self, feedback: Feedback, *, earned: float = 0.0) -> None:
+        super().__init__(feedback.summary)
+        self.feedback = feedback
+        self.earned = earned
+
+
+class CheckEnded(BaseException):
+    """A check cannot go on: not started, time-out, crash, out of memory, no such function, or a fault of the grader.
+
+    Args:
+        state: The check's state.
+        cause: The cause's class; None for what has not been started.
+        feedback: What the student is told.
+    """
+
+    def __init__(self, state: State, cause: Cause | None, feedback: Feedback) -> None:
+        super().__init__(feedback.summary)
+        self.state = state
+        self.cause = cause
+        self.feedback = feedback

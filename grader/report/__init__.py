@@ -1,0 +1,1 @@
+"""The one result, shown: terminal and HTML."""

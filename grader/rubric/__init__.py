@@ -1,0 +1,1 @@
+"""What is graded, section by section."""

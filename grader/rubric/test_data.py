@@ -1,0 +1,264 @@
+"""Section 1, data: from a folder of JPEG files to batches that a network can learn from."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from grader.artifacts import Training
+from grader.checks.check import check, examples
+from grader.checks.compare import Mistake, array, close, equal, fail, integer, record, sequence
+from grader.checks.findings import finding, supported
+from grader.outcomes import CheckFailed
+from grader.results import Feedback
+from grader.rubric.decoding import same_pattern, same_pixels
+from grader.rubric.listing import same_examples
+from grader.rubric.pipeline import Roll, draw_roll, in_order, is_dataset, reaches_everywhere, read
+from grader.rubric.tiny_set import draw_picture, draw_set, rows, wnid_lists, write_ids
+
+LABELS = st.lists(st.integers(0, 6), max_size=30)
+
+
+@check(points=2)
+@examples(count=25, wnids=wnid_lists())
+def test_label_map(submission, suspects, wnids):
+    """A class's label is its line number in wnids.txt."""
+    root = submission.scratch / "tiny"
+    words = write_ids(root, wnids)
+    found = submission.data.load_label_map(submission.tools.path(root))
+    numbered = {wnid: label for label, wnid in enumerate(wnids)}
+    advice = "The first id in wnids.txt gets 0, the second 1, and so on, in the file's own order."
+    mistakes = [
+        Mistake({wnid: label for label, wnid in enumerate(sorted(wnids))}, "The class ids were sorted before they were numbered"),
+        Mistake({wnid: label + 1 for wnid, label in numbered.items()}, "Labels start at 1", "The first line has number 0."),
+        Mistake({label: wnid for wnid, label in numbered.items()}, "The map goes the wrong way, from label to id"),
+        Mistake(words, "The map was made from words.txt", "words.txt names many more ids than the classes; count wnids.txt."),
+        Mistake({wnid: words[wnid] for wnid in wnids}, "Labels are line numbers of words.txt", "Count the lines of wnids.txt."),
+    ]
+    equal(found, numbered, "The label map", help=advice, mistakes=suspects.left(found, mistakes))
+
+
+@check(points=2)
+def test_train_examples(submission, rng):
+    """Every training image once, with the class of the folder it lies in."""
+    tiny = draw_set(rng, submission.scratch / "tiny")
+    found = submission.data.list_examples(submission.tools.path(tiny.root), "train")
+    same_examples(submission, tiny, "train", found)
+
+
+@check(points=3)
+def test_val_examples(submission, rng):
+    """Every validation image once, with the class that val_annotations.txt gives it."""
+    tiny = draw_set(rng, submission.scratch / "tiny")
+    found = submission.data.list_examples(submission.tools.path(tiny.root), "val")
+    same_examples(submission, tiny, "val", found)
+
+
+@check(points=2)
+def test_decode_colour(submission, rng):
+    """A colour image decodes to float32, each pixel value divided by 255."""
+    for picture in [draw_picture(rng) for _ in range(3)]:
+        same_pixels(submission.data.decode_image(picture.jpeg), picture.pixels)
+
+
+@check(points=1)
+def test_decode_greyscale(submission, rng):
+    """A greyscale image decodes to three equal channels."""
+    picture = draw_picture(rng, grey=True)
+    advice = "The file has one channel. Ask the decoder for three: channels=3."
+    try:
+        found = submission.data.decode_image(picture.jpeg)
+    except CheckFailed as error:
+        told = error.feedback
+        raise CheckFailed(Feedback(f"On a greyscale file, {told.summary}", told.comparison, advice, where=told.where)) from None
+    same_pattern(found, picture.pixels, help=advice)
+
+
+@check(points=2)
+@examples(count=40, labels=LABELS, per_class=st.integers(1, 5))
+def test_balanced_subset(submission, suspects, labels, per_class):
+    """The first few examples of each class, in the order given."""
+    given = rows([f"train/{index}.JPEG" for index in range(len(labels))], labels)
+    found = submission.data.balanced_subset(submission.records("data", "Example", given), per_class)
+    kept = sequence(found, "balanced_subset's result", help="Make a list of the examples kept.")
+    items = [record(item, ("path", "label"), "An item of the subset", "Example") for item in kept]
+    first = [row for index, row in enumerate(given) if labels[:index].count(row["label"]) < per_class]
+    last = [row for index, row in enumerate(given) if labels[index + 1 :].count(row["label"]) < per_class]
+    more = [row for index, row in enumerate(given) if labels[:index].count(row["label"]) <= per_class]
+    mistakes = [
+        Mistake(more, "One example too many of each class was kept", "Compare with < before counting, not with <=."),
+        Mistake(given, "Nothing was left out", "Stop keeping a class once per_class of its examples are in."),
+        Mistake(
+            given[: len(items)],
+            "The subset is a slice of the list, not a part of each class",
+            "The training list goes class by class: its first part lacks whole classes. Count each class by itself.",
+        ),
+        Mistake(sorted(first, key=lambda row: row["label"]), "The subset was put in class order", "Keep the order that was given."),
+        Mistake(last, "The last examples of each class were kept, not the first"),
+    ]
+    equal(
+        items,
+        first,
+        "The subset",
+        help=f"Count how many of each class were kept so far; keep an example while that is below per_class={per_class}.",
+        mistakes=suspects.left(items, mistakes),
+    )
+
+
+@check(points=2)
+def test_pipeline_in_order(submission, rng):
+    """Unshuffled: every example once and in order, the smaller last batch too."""
+    batch_size = int(rng.integers(5, 10))
+    roll = draw_roll(rng, submission.scratch, count=batch_size * 5 + int(rng.integers(1, batch_size)))
+    dataset = submission.data.make_dataset(roll.examples(submission), batch_size, shuffle=False)
+    in_order(submission, dataset, roll, batch_size)
+
+
+@check(points=2)
+def test_pipeline_shuffled(submission, rng):
+    """Shuffled: over the whole list, the same for the same seed, another order at each pass."""
+    # In class order, as the training list is, and longer than the buffer of 1000 that is often seen.
+    roll = draw_roll(rng, submission.scratch, count=1800, by_label=True)
+    examples_, batch_size, seed = roll.examples(submission), 60, int(rng.integers(1000))
+
+    def start(seed: int, batches: int = 2) -> list[int]:
+        dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, seed=seed)
+        return read(submission, dataset, roll, batches)
+
+    dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, seed=seed)
+    first = _whole_pass(submission, dataset, roll, batch_size)
+    reaches_everywhere(first, batch_size)
+    second = read(submission, dataset, roll, 2)
+    begin = first[: len(second)]
+    if start(seed) != begin:
+        fail(
+            "The same seed gives another order",
+            help="Hand `seed` to the shuffle. A run that cannot be repeated cannot be compared with another.",
+        )
+    if start(seed + 1) == begin:
+        fail("Another seed gives the same order", help="Hand `seed` to the shuffle: it has no effect now.")
+    if second == begin:
+        fail(
+            "The second pass over the dataset is in the same order as the first",
+            help="Shuffle anew at each pass: reshuffle_each_iteration=True, or shuffle in the dataset rather than the list before it.",
+        )
+
+
+def _whole_pass(submission: Any, dataset: Any, roll: Roll, batch_size: int) -> list[int]:
+    is_dataset(dataset)
+    full = -(-len(roll.labels) // batch_size)
+    parts = submission.tools.labels(dataset, full + 2)
+    labels = [integer(label, "A label") for part in parts for label in sequence(part, "A batch's labels")]
+    if len(parts) > full:
+        fail(
+            "A pass over the shuffled dataset does not end", f"expected: {full} batches", f"received: more than {full}", help="No repeat()."
+        )
+    twice = sum(count > 1 for count in Counter(labels).values())
+    missing = len(set(roll.labels) - set(labels))
+    if twice or missing:
+        fail(
+            "A shuffled pass does not give every example once",
+            f"examples: {len(roll.labels)}",
+            f"missing: {missing}",
+            f"given more than once: {twice}",
+            help="Shuffling changes the order only.",
+        )
+    return labels
+
+
+@check(points=1)
+@examples(
+    count=20,
+    dtype=st.sampled_from(["uint8", "int16", "float16", "float32", "float64"]),
+    shape=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+)
+def test_image_facts(submission, suspects, dtype, shape):
+    """An image's element type, shape and size in bytes."""
+    image = np.zeros(shape, dtype)
+    facts = record(submission.data.image_facts(image), ("dtype", "shape", "bytes"), "image_facts' result", "ImageFacts")
+    equal(facts["dtype"], dtype, "dtype", help='The name of the element type as text, such as "uint8".')
+    equal(facts["shape"], tuple(shape), "shape")
+    count = integer(facts["bytes"], "bytes")
+    mistakes = [
+        Mistake(image.size, "bytes is the number of elements", "A float32 element takes 4 bytes, a uint8 one 1."),
+        Mistake(image.size * 4, "bytes counts 4 bytes an element whatever the dtype", "Take the element's own size: image.itemsize."),
+        Mistake(image.size * 8, "bytes counts 8 bytes an element whatever the dtype", "Take the element's own size: image.itemsize."),
+        Mistake(image.itemsize, "bytes is the size of one element", "Times the number of elements."),
+        Mistake(sys.getsizeof(image), "bytes is the size of the Python object", "Count the elements only: no header."),
+    ]
+    advice = "Elements times the bytes of one: 1 for uint8, 4 for float32."
+    equal(count, image.nbytes, "bytes", help=advice, mistakes=suspects.left(count, mistakes))
+
+
+@check(points=1)
+@examples(count=25, labels=LABELS, more=st.integers(0, 3))
+def test_class_counts(submission, suspects, labels, more):
+    """The number of examples of each class, 0 for a class without any."""
+    classes = max(labels, default=0) + 1 + more
+    given = rows([f"{index}.JPEG" for index in range(len(labels))], labels)
+    found = submission.data.class_counts(submission.records("data", "Example", given), classes)
+    counts = np.bincount(np.array(labels, np.int64), minlength=classes)
+    mistakes = [
+        Mistake(np.bincount(np.array(labels, np.int64)), "Classes after the last one that occurs are missing", "Give minlength."),
+        Mistake(counts[counts > 0], "Classes without an example are missing", "They count 0."),
+        Mistake(counts / max(1, len(labels)), "These are fractions, not counts"),
+    ]
+    advice = f"Element i counts label i; there is one for each of the {classes} classes."
+    array(found, counts, "class_counts' result", help=advice, mistakes=suspects.left(found, mistakes))
+
+
+@check(points=1)
+@examples(count=40, total=st.integers(1, 12_000), share=st.floats(0, 1), z=st.sampled_from([None, 1.0, 1.645, 2.576]))
+def test_wilson(submission, suspects, total, share, z):
+    """The Wilson interval of an accuracy."""
+    correct = round(share * total)
+    found = submission.data.wilson_interval(correct, total, **({} if z is None else {"z": z}))
+    low, high = sequence(found, "wilson_interval's result", length=2)
+    ends, normal = wilson(correct, total, z or 1.96), normal_interval(correct, total, z or 1.96)
+    for value, which, name in ((low, 0, "low end"), (high, 1, "high end")):
+        mistakes = [
+            Mistake(normal[which], "This is the normal approximation, not Wilson's interval", "At 0 or total correct its width is 0."),
+            Mistake(min(1.0, max(0.0, normal[which])), "This is the normal approximation, not Wilson's interval"),
+            Mistake(ends[1 - which], "The two ends are swapped", "Return (low, high)."),
+            Mistake(wilson(correct, total, 1.96)[which], "z has no effect", "Use the parameter, not 1.96."),
+            Mistake(ends[which] * 100, "The interval is in percent", "Give fractions of 1."),
+        ]
+        left = suspects.left(value, mistakes, of=name)
+        close(value, ends[which], f"The {name} for {correct} of {total}", help="Compare with the formula term by term.", mistakes=left)
+
+
+@check(points=1)
+def test_data_findings(folder, results):
+    """The accuracy's 95 % interval follows from the trained model's count."""
+    interval = finding(folder, "data", "accuracy_interval", list, length=2)
+    main = results.read(Training).main
+    low, high = wilson(main.val_correct, main.val_total)
+    counted = f"{main.val_correct} of {main.val_total}"
+    supported(
+        interval,
+        [low, high],
+        "results/training.json",
+        absolute=0.001,
+        help=f"Call your wilson_interval on val_correct and val_total under `main`: {counted}.",
+        mistakes=[Mistake([high, low], "the two ends are swapped", "Write [low, high].")],
+    )
+
+
+def wilson(correct: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's interval: the accuracies p for which |correct / total - p| = z sqrt(p (1 - p) / total), solved for p."""
+    share, square = correct / total, z * z / total
+    root = math.sqrt(square * (4 * share * (1 - share) + square))
+    low, high = ((2 * share + square + sign * root) / (2 * (1 + square)) for sign in (-1, 1))
+    return low, high
+
+
+def normal_interval(correct: int, total: int, z: float) -> tuple[float, float]:
+    """The normal approximation, which is not what is asked for."""
+    share = correct / total
+    half = z * math.sqrt(share * (1 - share) / total)
+    return share - half, share + half

@@ -1,0 +1,236 @@
+"""Section 2, model: a convolutional network, what it costs, and what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+
+from grader.checks import oracle
+from grader.checks.check import check, examples
+from grader.checks.compare import Mistake, array, close, equal, fail, integer, record
+from grader.checks.findings import each, finding, supported
+from grader.lab import IMAGE_SHAPE
+from grader.outcomes import CheckFailed
+from grader.rubric.networks import TOLERANCE, TableColumns, lab_model, random_model
+
+
+@check(points=5)
+def test_architecture(submission, rng):
+    """build_model gives the network of the table: same layers, and same output for the same weights."""
+    images = rng.random((2, *IMAGE_SHAPE), dtype=np.float32)
+    lab_model(submission, submission.model.build_model(), 200, rng, images)
+    try:
+        lab_model(submission, submission.model.build_model(17), 17, rng, images[:1])
+    except CheckFailed as error:
+        error.earned = 0.6  # the lab's own network is right
+        raise
+
+
+@check(points=2)
+@examples(count=40, kernel=st.integers(1, 11), stride=st.sampled_from([None, 1, 2, 3, 4]), more=st.integers(0, 60))
+def test_conv_output_size(submission, suspects, kernel, stride, more):
+    """The output size of a convolution with valid padding."""
+    size, step = kernel + more, stride or 1
+    found = submission.model.conv_output_size(size, kernel, *([] if stride is None else [stride]))
+    if isinstance(found, float):
+        fail("conv_output_size should give an integer", "expected: int", f"received: {found}", help="Divide with //, which rounds down.")
+    places = integer(found, "conv_output_size's result")
+    mistakes = [
+        Mistake((size - kernel) // step, "One place is missing: + 1", "A kernel as large as the input fits once."),
+        Mistake(size - kernel + 1, "The stride has no effect", "The places are a stride apart."),
+        Mistake(-(-size // step), 'This is the size with "same" padding', "With valid padding the kernel stays inside the input."),
+        Mistake(-(-(size - kernel) // step) + 1, "The division was rounded up", "Where the kernel does not fit is no place."),
+        Mistake((size - kernel + 1) // step, "The 1 was added before dividing by the stride"),
+    ]
+    equal(
+        places,
+        (size - kernel) // step + 1,
+        f"The output size for size {size}, kernel {kernel}, stride {step}",
+        help="Count the places: 0, stride, 2 x stride, ... as long as the kernel fits.",
+        mistakes=suspects.left(places, mistakes),
+    )
+
+
+@check(points=4)
+def test_layer_table(submission, rng):
+    """Shape, parameters, multiply-accumulates and bytes of every layer, for any network."""
+    table = TableColumns()
+    for number in range(6):
+        model, network, _, input_shape = random_model(submission, rng, functional=number % 2 == 1)
+        table.compare(submission.model.layer_table(model), network, input_shape)
+    table.judge()
+
+
+@check(points=2)
+def test_feature_maps(submission, rng):
+    """What named layers put out, in a Sequential and in a functional model."""
+    for functional in (False, True):
+        model, network, weights, input_shape = random_model(submission, rng, functional=functional)
+        images = rng.random((3, *input_shape), dtype=np.float32)
+        outputs = oracle.run(network, weights, images)
+        convolutions = [layer["name"] for layer in network if layer["kind"] == "Conv2D"]
+        names = [convolutions[0], network[-2]["name"], convolutions[-1]]
+        found = submission.model.feature_maps(model, images, names)
+        if not isinstance(found, dict) or set(found) != set(names):
+            received = sorted(found) if isinstance(found, dict) else type(found).__name__
+            fail("feature_maps should map each name to that layer's output", f"expected: {sorted(names)}", f"received: {received}")
+        for name in names:
+            array(
+                found[name],
+                outputs[name].astype(np.float32),
+                f"The output of {name} in a {'functional' if functional else 'Sequential'} model",
+                tolerance=TOLERANCE,
+                help="Ask for the layer by its name: model.get_layer(name).output.",
+                mistakes=[
+                    Mistake(
+                        other,
+                        f"Asked for {name}, feature_maps gave the output of {wrong}: the layer was taken by its place, not by its name",
+                        "A functional model's layers begin with the input, a Sequential one's do not, so model.layers[1] is not always the "
+                        "first convolution: use model.get_layer(name).",
+                    )
+                    for wrong, other in outputs.items()
+                    if wrong != name
+                ]
+                + [Mistake(outputs[name][:1], "Only the first image was run")],
+            )
+
+
+@check(points=2)
+def test_predict_classes(submission, rng):
+    """The most probable class of each image and its probability, for any number of images."""
+    model, network, weights, input_shape = random_model(submission, rng, functional=True, classes=9)
+    images, probabilities = _clear_cases(rng, network, weights, input_shape, count=131)  # prime: no batch size divides it
+    labels, best = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    count = len(images)
+    found = record(submission.model.predict_classes(model, images), ("labels", "confidences"), "predict_classes' result", "Predictions")
+    given = np.asarray(found["labels"]) if isinstance(found["labels"], (list, np.ndarray)) else labels
+    sides = (f"expected: {count} labels", f"received: {given.size}")
+    if given.ndim == 1 and given.size > count and np.array_equal(given[:count], labels):
+        fail(
+            f"predict_classes gives {given.size} labels for {count} images: the last batch was counted as a whole one",
+            *sides,
+            help="The last batch is smaller. With 10,000 images in batches of 32, an accuracy would be divided by 10,016.",
+        )
+    if given.ndim == 1 and 0 < given.size < count and np.array_equal(given, labels[: given.size]):
+        fail(
+            f"predict_classes gives {given.size} labels for {count} images: the last batch is missing",
+            *sides,
+            help="The last batch is smaller, and is to be classified too.",
+        )
+    array(
+        found["labels"],
+        labels,
+        "The column of labels",
+        help="The class with the largest probability of each row, in the order of the images.",
+        mistakes=[
+            Mistake(probabilities.argmax(axis=0), "The maximum was taken over the images, not over the classes", "Use axis=1 (or -1)."),
+            Mistake(probabilities.argmin(axis=1), "These are the least probable classes", "Use argmax."),
+            Mistake(labels + 1, "Labels start at 1", "Class indices start at 0."),
+            Mistake(labels[::-1], "The labels are in reverse order"),
+        ],
+    )
+    array(
+        found["confidences"],
+        best.astype(np.float32),
+        "The column of confidences",
+        tolerance=TOLERANCE,
+        help="The largest probability of each row.",
+        mistakes=[
+            Mistake(
+                _softmax(probabilities).max(axis=1),
+                "A softmax was applied to probabilities",
+                "The output is probabilities already.",
+            ),
+            Mistake(best * 100, "The confidences are in percent", "Give the probability itself."),
+            Mistake(best - np.sort(probabilities, axis=1)[:, -2], "This is the margin to the second class, not the probability"),
+        ],
+    )
+
+
+@check(points=3)
+@examples(count=60, rows=st.integers(1, 12), classes=st.integers(2, 12), k=st.integers(1, 12), chance=st.integers(0, 2**32 - 1))
+def test_top_k(submission, suspects, rows, classes, k, chance):
+    """The fraction of rows whose class is among their k most probable ones."""
+    k = min(k, classes)
+    random = np.random.default_rng(chance)
+    # No two probabilities of a row are equal: what comes first then is left open.
+    ranks = np.stack([random.permutation(classes) for _ in range(rows)]) + 1.0
+    probabilities = (ranks / ranks.sum(axis=1, keepdims=True)).astype(np.float32)
+    labels = random.integers(0, classes, rows)
+    best = np.argsort(-probabilities, axis=1)[:, :k]
+    least = np.argsort(probabilities, axis=1)[:, :k]
+    hits = (best == labels[:, None]).any(axis=1)
+    over_batch = (
+        "A prediction was looked up among the labels of the whole batch, not of its own row",
+        "Compare row by row: best[i] with labels[i]. Over the whole batch, guessing looks like 15 % at batch size 32 and 48 % at 128.",
+    )
+    down = np.argsort(probabilities, axis=0)
+    down_the_batch = ("The order was taken down the batch, not along each row", "One row is one image: sort with axis=1.")
+    found = submission.model.top_k_accuracy(probabilities, labels, k)
+    mistakes = [
+        Mistake(float((best == labels[:, None]).sum() / (rows * k)), "The hits were divided by rows x k", "Divide by the number of rows."),
+        Mistake(float(hits.sum()), "The hits were not divided by the number of rows"),
+        Mistake(float(hits.mean() * 100), "The result is in percent", "Give a fraction of 1."),
+        Mistake(float((best[:, 0] == labels).mean()), "k has no effect: this is top-1"),
+        Mistake(float(np.isin(labels, best).mean()), *over_batch),
+        Mistake(float(np.isin(best, labels).any(axis=1).mean()), *over_batch),
+        Mistake(float(np.isin(best, labels).mean()), *over_batch),
+        Mistake(float(np.isin(best, labels).sum() / rows), *over_batch),
+        *(Mistake(float(np.isin(labels, order[-k:]).mean()), *down_the_batch) for order in (down, down[::-1])),
+        Mistake(float((least == labels[:, None]).any(axis=1).mean()), "The k least probable classes were taken", "argsort goes upwards."),
+        Mistake(float((best[:, -1] == labels).mean()), "Only the k-th class was compared", "Any of the first k counts."),
+    ]
+    close(
+        found,
+        float(hits.mean()),
+        f"top_k_accuracy for {rows} rows, {classes} classes and k={k}",
+        help="A row counts once when its own label is among its own k most probable classes; divide by the number of rows.",
+        mistakes=suspects.left(found, mistakes),
+    )
+
+
+@check(points=2)
+def test_model_findings(folder):
+    """The layer with most of the arithmetic, and its share."""
+    costs = oracle.costs(oracle.lab_network(), IMAGE_SHAPE)
+    total = sum(cost.macs for cost in costs)
+    most = max(costs, key=lambda cost: cost.macs)
+    source = "the layer table of the lab's network"
+
+    def layer() -> None:
+        largest = {
+            max(costs, key=lambda cost: cost.parameters).name: "this is the layer with most parameters",
+            max(costs, key=lambda cost: cost.bytes).name: "this is the layer with the largest output",
+        }
+        supported(
+            finding(folder, "model", "most_macs_layer", str),
+            most.name,
+            source,
+            help="Call your layer_table on your build_model, and take the name in the row with the largest macs.",
+            mistakes=[Mistake(name, summary, "Look at the column macs.") for name, summary in largest.items()],
+        )
+
+    def share() -> None:
+        parameters = sum(cost.parameters for cost in costs)
+        supported(
+            finding(folder, "model", "most_macs_share", float),
+            most.macs / total,
+            source,
+            help=f"Divide the macs of {most.name} by the macs of all layers.",
+            mistakes=[Mistake(most.parameters / parameters, "this is the layer's share of the parameters", "Add up the column macs.")],
+        )
+
+    each(layer, share)
+
+
+def _clear_cases(rng, network, weights, input_shape, *, count):
+    """Images whose two most probable classes are further apart than the tolerance, and the probabilities of all classes."""
+    images = rng.random((2 * count, *input_shape), dtype=np.float32)
+    probabilities = list(oracle.run(network, weights, images).values())[-1]
+    first, second = np.sort(probabilities, axis=1)[:, :-3:-1].T
+    clear = np.flatnonzero(first - second > 2 * TOLERANCE)[:count]
+    return images[clear], probabilities[clear]
+
+
+def _softmax(values):
+    return np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)

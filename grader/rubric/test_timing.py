@@ -1,0 +1,240 @@
+"""Section 4, timing: the loop that is timed, what lies outside it, and the figures that come of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from grader.artifacts import Results, TimingRun, Timings
+from grader.checks import compare, expected
+from grader.checks.check import check
+from grader.checks.compare import Mistake, fail, require
+from grader.checks.findings import ROUNDED, each, finding, supported
+from grader.checks.scripted_clock import ScriptedClock
+from grader.host.submission import Submission
+from grader.lab import BATCH_IMAGES, BATCH_SIZES, ONLINE_COUNTS
+from grader.rubric.timed_region import (
+    LAZY,
+    REGION,
+    clock_was_read,
+    right_figures,
+    right_loop,
+    right_sweep,
+    right_warmup,
+    steady_clock,
+    timed,
+    warmup_was_waited_for,
+    work_was_waited_for,
+)
+
+DEFAULT_WARMUP: Final = 3
+
+
+@check(points=4)
+def test_online_loop(submission: Submission, rng: np.random.Generator) -> None:
+    """Online inference gives the model one image a call: each image exactly once, in order, inside the timed region."""
+    for count in (_draw(rng, 6, 12), 1):
+        bench, warmup = ScriptedClock(rng, count), _draw(rng, 1, 4)
+        _time_online(submission, bench, warmup=warmup)
+        right_loop(bench, 1, warmup)
+
+
+@check(points=2)
+def test_online_warmup(submission: Submission, rng: np.random.Generator) -> None:
+    """Warm-up calls come before the clock starts, as many as asked for, and none of them is timed."""
+    count = _draw(rng, 6, 12)
+    for images, warmup in ((count, _draw(rng, 4, 6)), (count, None), (count, 0), (2, 5)):
+        bench = ScriptedClock(rng, images)
+        _time_online(submission, bench, **({} if warmup is None else {"warmup": warmup}))
+        right_warmup(bench, 1, DEFAULT_WARMUP if warmup is None else warmup)
+
+
+@check(points=2)
+def test_online_waits(submission: Submission, rng: np.random.Generator) -> None:
+    """Each result is waited for before the next call, and before the clock is read."""
+    bench = ScriptedClock(rng, _draw(rng, 6, 12))
+    _time_online(submission, bench, warmup=2)
+    clock_was_read(bench)
+    require(bool(bench.timed), "no call of predict lies between the readings of the clock, so no result was waited for", help=REGION)
+    warmup_was_waited_for(bench)
+    overtaken = [call for call in bench.timed[:-1] if call.number in bench.overtaken]
+    if overtaken:
+        place = bench.timed.index(overtaken[0])
+        fail(
+            "a result is not waited for before the next call: its work is not in the time of its call",
+            f"timed calls: {len(bench.timed)}, followed by the next one before their result was waited for: {len(overtaken)}",
+            f"the first of them: timed call {place}",
+            help=LAZY,
+        )
+    work_was_waited_for(bench)
+
+
+@check(points=2)
+def test_online_figures(submission: Submission, rng: np.random.Generator) -> None:
+    """The figures of online inference follow from two readings of the clock, and the clock never runs backwards."""
+    for count in (_draw(rng, 6, 12), 1):
+        bench = ScriptedClock(rng, count)
+        timing = _time_online(submission, bench, warmup=2)
+        right_figures(timing, bench, 1)
+    steady_clock(submission, "time_online")
+
+
+@check(points=4)
+def test_batch_loop(submission: Submission, rng: np.random.Generator) -> None:
+    """Batch inference gives the model batches of the size asked for; the smaller last batch is kept."""
+    size = _draw(rng, 3, 5)
+    sizes_seen = {}
+    benches = []
+    for batch_size, count in ((size, 3 * size + _draw(rng, 1, size - 1)), (size - 1, 4 * (size - 1)), (size + 9, size + 4)):
+        bench, warmup = ScriptedClock(rng, count), _draw(rng, 1, 3)
+        _time_batches(submission, bench, batch_size, warmup=warmup)
+        sizes_seen[batch_size] = {len(call.images) for call in timed(bench, warmup)}
+        benches.append((bench, batch_size, warmup))
+    seen = set().union(*sizes_seen.values())
+    if len(seen) == 1 and seen != {1}:
+        fail(
+            "the batch size never changes, whatever is asked for",
+            f"batch sizes asked for: {', '.join(map(str, sizes_seen))}",
+            f"images a call: {seen.pop()} each time",
+            help="Slice the images yourself: images[first : first + batch_size].",
+        )
+    for bench, batch_size, warmup in benches:
+        right_loop(bench, batch_size, warmup)
+
+
+@check(points=2)
+def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None:
+    """The figures of batch inference count images, not batches; warm-up calls take batches of the same size."""
+    size = _draw(rng, 3, 5)
+    for count in (3 * size + _draw(rng, 1, size - 1), 4 * size):
+        bench = ScriptedClock(rng, count)
+        timing = _time_batches(submission, bench, size, warmup=2)
+        right_figures(timing, bench, size)
+        right_warmup(bench, size, 2)
+        warmup_was_waited_for(bench)
+        work_was_waited_for(bench)
+    steady_clock(submission, "time_batches")
+
+
+@check(points=2)
+def test_sweeps(submission: Submission, rng: np.random.Generator) -> None:
+    """The sweeps measure every setting on the same images, in the order given, each with a warm-up of its own."""
+
+    def online(bench: ScriptedClock, counts: Sequence[int], warmup: int, *given: Any) -> None:
+        timings = submission.timing.online_sweep(_predict(submission, bench), bench.images, *given, warmup=warmup, clock=bench.clock)
+        right_sweep("online_sweep", timings, bench, [(count, 1) for count in counts], warmup)
+
+    def batches(bench: ScriptedClock, sizes: Sequence[int], warmup: int, *given: Any) -> None:
+        timings = submission.timing.batch_sweep(_predict(submission, bench), bench.images, *given, warmup=warmup, clock=bench.clock)
+        right_sweep("batch_sweep", timings, bench, [(len(bench.images), size) for size in sizes], warmup)
+
+    def online_sweep() -> None:
+        counts = [int(count) for count in rng.permutation([3, 5, 8, 9])]
+        online(ScriptedClock(rng, 12), counts, 2, counts)
+        online(ScriptedClock(rng, max(ONLINE_COUNTS)), ONLINE_COUNTS, 1)
+        steady_clock(submission, "online_sweep")
+
+    def batch_sweep() -> None:
+        sizes = [int(size) for size in rng.permutation([2, 3, 4, 6])]
+        batches(ScriptedClock(rng, 11), sizes, 2, sizes)
+        batches(ScriptedClock(rng, 230), BATCH_SIZES, 1)
+        steady_clock(submission, "batch_sweep")
+
+    each(online_sweep, batch_sweep)
+
+
+@check(points=2)
+def test_timing_findings(results: Results, folder: Path) -> None:
+    """What you report of latency and throughput follows from your own timings, and they are possible."""
+    source = "results/timings.json"
+
+    def online_total_s() -> None:
+        found = finding(folder, "timing", "online_total_s", list, length=len(ONLINE_COUNTS))
+        timings = results.read(Timings)
+        per_image = [run.total_s / run.count for run in sorted(timings.online, key=lambda run: run.count)]
+        mistake = Mistake(per_image, "the time of one image is given instead of the total")
+        supported(found, expected.online_total_s(timings), source, mistakes=[mistake])
+
+    def best_batch_size() -> None:
+        found = finding(folder, "timing", "best_batch_size", int)
+        timings = results.read(Timings)
+        slowest = min(timings.batches, key=lambda run: run.images_per_second).batch_size
+        mistake = Mistake(slowest, "this batch size has the fewest images a second", "More images a second is better.")
+        supported(found, expected.best_batch(timings)[0], source, mistakes=[mistake])
+
+    def speed_up() -> None:
+        found = finding(folder, "timing", "speed_up", float)
+        timings = results.read(Timings)
+        ratio = expected.best_batch(timings)[1]
+        mistake = Mistake(1 / ratio, "the ratio is upside down", "Images a second of the batches / images a second online.")
+        supported(found, ratio, source, mistakes=[mistake])
+
+    # What is wrong with the measurements comes first: findings can only follow from them.
+    each(lambda: _possible(results.read(Timings)), online_total_s, best_batch_size, speed_up)
+
+
+def _draw(rng: np.random.Generator, low: int, high: int) -> int:
+    return int(rng.integers(low, high + 1))
+
+
+def _predict(submission: Submission, bench: ScriptedClock) -> Any:
+    return submission.tools.lazy_predict(bench.predict, bench.wait)
+
+
+def _time_online(submission: Submission, bench: ScriptedClock, **options: Any) -> Any:
+    return submission.timing.time_online(_predict(submission, bench), bench.images, clock=bench.clock, **options)
+
+
+def _time_batches(submission: Submission, bench: ScriptedClock, batch_size: int, **options: Any) -> Any:
+    return submission.timing.time_batches(_predict(submission, bench), bench.images, batch_size, clock=bench.clock, **options)
+
+
+def _possible(timings: Timings) -> None:
+    source = "results/timings.json"
+    again = "Mend the function that gave it, then run `lab measure --fresh`."
+    _as_asked([(run.count, run.batch_size) for run in timings.online], [(count, 1) for count in ONLINE_COUNTS], "online")
+    _as_asked([(run.count, run.batch_size) for run in timings.batches], [(BATCH_IMAGES, size) for size in BATCH_SIZES], "batches")
+    for run in (*timings.online, *timings.batches):
+        what = f"{source}, {run.count} images in batches of {run.batch_size}"
+        calls = -(-run.count // run.batch_size)
+        ways = (
+            ("images_per_second", run.images_per_second, run.count / run.total_s, "throughput does not follow from the total beside it"),
+            ("latency_ms", run.latency_ms, 1000 * run.total_s / calls, "latency does not follow from the total beside it"),
+        )
+        for field, value, target, summary in ways:
+            require(
+                abs(value - target) <= ROUNDED * target,
+                f"{what}: {summary}",
+                f"total_s = {run.total_s:.6g}, so {field} = {target:.6g}",
+                f"the file says: {field} = {value:.6g}",
+                help=again,
+            )
+        low, high = min(run.totals_s) * (1 - ROUNDED), max(run.totals_s) * (1 + ROUNDED)
+        require(low <= run.total_s <= high, f"{what}: total_s lies outside its own repeats", help=again)
+    _parts_below_the_whole(timings.online, again)
+
+
+def _as_asked(found: list[tuple[int, int]], wanted: list[tuple[int, int]], key: str) -> None:
+    require(
+        sorted(found) == sorted(wanted),
+        f"results/timings.json does not hold the measurements of the lab under {key!r}",
+        f"expected (images, batch size): {wanted}",
+        f"received: {compare.show(found)}",
+        help="Run `lab measure`, which asks for them.",
+    )
+
+
+def _parts_below_the_whole(online: Sequence[TimingRun], again: str) -> None:
+    ordered = sorted(online, key=lambda run: run.count)
+    for few, many in itertools.pairwise(ordered):
+        require(
+            many.total_s > few.total_s,
+            f"{many.count} images take less time than {few.count} of them alone: the total is below its parts",
+            f"{few.count} images: {few.total_s:.4g} s",
+            f"{many.count} images: {many.total_s:.4g} s",
+            help=again,
+        )

@@ -1,0 +1,315 @@
+"""What is right and what is wrong between two readings of a scripted clock: loops, warm-ups, waits, figures and sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from grader.checks import compare
+from grader.checks.compare import Mistake, fail, require
+from grader.checks.scripted_clock import UNKNOWN, Call, ScriptedClock, in_batches
+from grader.host.submission import Submission
+
+FIELDS: Final = ("count", "batch_size", "total_s", "latency_ms", "images_per_second")
+
+REGION: Final = "The timed region is: start = clock(), then a call and its wait for each batch, then clock() again. Nothing else."
+LAZY: Final = "predict may return before its work is done: np.asarray(result) waits for it."
+_TEN_TIMES: Final = "The first call with a batch of a size takes about ten times as long as the rest: TensorFlow builds its graph then."
+_CALLS: Final = "count is the number of calls, not of images"
+
+
+def clock_was_read(bench: ScriptedClock) -> None:
+    """Holds that the clock that was passed is the one that is read.
+
+    Args:
+        bench: The run.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    require(
+        len(bench.times) >= 2,
+        "the clock that was passed is not read: the function measures with a clock of its own",
+        "expected: two readings of clock()",
+        f"received: {len(bench.times)}",
+        help="Call the parameter: start = clock(). A clock that is passed can be another one than time.perf_counter.",
+    )
+
+
+def timed(bench: ScriptedClock, warmup: int) -> list[Call]:
+    """The calls that are timed.
+
+    Args:
+        bench: The run.
+        warmup: Warm-up calls that were asked for.
+
+    Returns:
+        The calls between the first and the last reading of the clock.
+    """
+    # Where the clock is not read, which is another check's matter, the calls after the warm-up are those that would be timed.
+    return bench.timed if len(bench.times) >= 2 else bench.calls[warmup:]
+
+
+def right_loop(bench: ScriptedClock, batch_size: int, warmup: int) -> None:
+    """Holds that the timed region takes each image exactly once, in order, in batches of the size asked for.
+
+    Args:
+        bench: The run.
+        batch_size: Images a call that were asked for; 1 for online inference.
+        warmup: Warm-up calls that were asked for.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    count = len(bench.images)
+    wanted = in_batches(count, batch_size)
+    found = [call.images for call in timed(bench, warmup)]
+    if found == wanted:
+        return
+    sides = (
+        f"expected inside the timed region: {len(wanted)} calls of {_sizes(wanted)} images, {_flat(wanted)}",
+        f"received: {len(found)} calls" + (f" of {_sizes(found)} images, {_flat(found)}" if found else ""),
+    )
+    if not found:
+        outside = len(bench.calls) >= len(wanted) + warmup
+        fail(
+            "all calls of predict lie outside the timed region"
+            if outside
+            else "the timed region holds no call of predict: an empty loop, or the iterator alone, is timed",
+            *sides,
+            f"calls of predict outside it: {len(bench.calls)}",
+            help=REGION,
+        )
+    flat = [image for batch in found for image in batch]
+    if len(found) == len(wanted) + warmup and found[warmup:] == wanted and warmup:
+        fail("the warm-up lies inside the timed region", *sides, help="Read the clock for the first time after the warm-up calls.")
+    if batch_size == 1 and any(len(batch) != 1 for batch in found):
+        fail("online inference takes one image a call", *sides, help="A batch of one image is images[i : i + 1].")
+    if len(found) == 1 < len(wanted) and len(flat) == count:
+        fail("all images go through the model in one call: the batch size asked for is not used", *sides)
+    if batch_size > 1 and all(len(batch) == 1 for batch in found):
+        fail("one image a call, although batches were asked for", *sides, help="Slice: images[first : first + batch_size].")
+    if found[:-1] == wanted[:-1] and len(found) == len(wanted) and len(found[-1]) == batch_size > len(wanted[-1]):
+        fail("the last batch is padded to the full batch size", *sides, help="The last call takes the images that are left, no others.")
+    if found == wanted[:-1] and len(wanted[-1]) < batch_size:
+        fail("the last, smaller batch is dropped: its images are not timed", *sides, help="range(0, len(images), batch_size) reaches all.")
+    if UNKNOWN in flat:
+        fail("predict is given an image that is none of those passed", *sides, help="Take slices of images as they are.")
+    missing = sorted(set(range(count)) - set(flat))
+    repeated = sorted({image for image in flat if flat.count(image) > 1})
+    if not missing and not repeated and flat != sorted(flat):
+        fail(
+            "the images are not in order: shuffled, each setting would time other images", *sides, help="Go through images from the first."
+        )
+    if repeated and not missing:
+        fail(f"images go through the model more than once inside the timed region: {_some(repeated)}", *sides, help=REGION)
+    if missing:
+        again = f", and others go through the model again: {_some(repeated)}" if repeated else ""
+        fail(f"images are left out of the timed region: {_some(missing)}{again}", *sides, help=REGION)
+    fail("the batches have the wrong sizes", *sides, help="Slice: images[first : first + batch_size].")
+
+
+def right_warmup(bench: ScriptedClock, batch_size: int, warmup: int) -> None:
+    """Holds that the warm-up lies before the clock starts, with as many calls as asked for, of full batches.
+
+    Args:
+        bench: The run.
+        batch_size: Images a call that were asked for; 1 for online inference.
+        warmup: Warm-up calls that were asked for.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    clock_was_read(bench)
+    full = min(batch_size, len(bench.images))
+    calls = len(in_batches(len(bench.images), batch_size))
+    found = bench.warmup
+    sides = (f"expected: warmup = {warmup} calls of {full} images before the first reading of the clock", f"received: {len(found)} calls")
+    if len(found) != warmup:
+        if len(bench.timed) == calls + warmup - len(found) and len(found) < warmup:
+            fail("the warm-up lies inside the timed region", *sides, help="Read the clock for the first time after the warm-up calls.")
+        if not found:
+            fail("there is no warm-up before the clock starts", *sides, help=_TEN_TIMES)
+        if not warmup:
+            fail("warmup = 0 asks for no warm-up call", *sides)
+        fail(
+            f"the number of warm-up calls is {len(found)}, not the {warmup} asked for", *sides, help="Make warmup calls, no more, no fewer."
+        )
+    wrong = [len(call.images) for call in found if len(call.images) != full]
+    if wrong:
+        fail(f"a warm-up call takes {wrong[0]} images, not a full batch of the size that is timed", *sides, help=_TEN_TIMES)
+
+
+def warmup_was_waited_for(bench: ScriptedClock) -> None:
+    """Holds that no work of the warm-up is left over when the clock starts.
+
+    Args:
+        bench: The run.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    pending = [call for call in bench.warmup if call.number in bench.unfinished[0]]
+    require(
+        not pending,
+        "the clock starts before the warm-up is done: the results of warm-up calls are not waited for",
+        f"warm-up calls: {len(bench.warmup)}, not waited for when the clock started: {len(pending)}",
+        help=LAZY,
+    )
+
+
+def work_was_waited_for(bench: ScriptedClock) -> None:
+    """Holds that no timed work is left over when the clock is read for the last time.
+
+    Args:
+        bench: The run.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    pending = [call for call in bench.timed if call.number in bench.unfinished[-1]]
+    require(
+        not pending,
+        "the clock is read before the work is done: results are not waited for inside the timed region",
+        f"timed calls: {len(bench.timed)}, not waited for at the last reading: {len(pending)}",
+        help=LAZY,
+    )
+
+
+def right_figures(timing: Any, bench: ScriptedClock, batch_size: int) -> None:
+    """Holds that a measurement's figures follow from the clock and from each other.
+
+    Args:
+        timing: What the student's function gave.
+        bench: The run.
+        batch_size: Images a call that were asked for; 1 for online inference.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    found = compare.record(timing, FIELDS, "the measurement", "Timing")
+    clock_was_read(bench)
+    count = len(bench.images)
+    calls = len(in_batches(count, batch_size))
+    rounded_up = calls * batch_size
+    padded = "images are counted as batches x batch_size, although the last batch has fewer"
+    compare.equal(compare.integer(found["count"], "count"), count, "count", mistakes=[Mistake(rounded_up, padded), Mistake(calls, _CALLS)])
+    compare.equal(compare.integer(found["batch_size"], "batch_size"), batch_size, "batch_size")
+    if len(bench.times) > 2:
+        within = f"total_s is not the time between two readings of the clock, which is read {len(bench.times)} times"
+        compare.close(found["total_s"], bench.total_s, "total_s", mistakes=[Mistake(found["total_s"], within, "Read it twice.")])
+    total_s = bench.total_s
+    compare.close(found["total_s"], total_s, "total_s", help=REGION, mistakes=[Mistake(1000 * total_s, "total_s is in milliseconds")])
+    compare.close(
+        found["latency_ms"],
+        1000 * total_s / calls,
+        "latency_ms",
+        help="Latency is the time of one call: 1000 * total_s / calls.",
+        mistakes=[
+            Mistake(total_s / calls, "latency_ms is in seconds"),
+            Mistake(1000 * total_s / count, "latency_ms is that of an image, not of a call"),
+            Mistake(
+                1000 * total_s * batch_size / count, "latency_ms divides by count / batch_size, although the last batch has fewer images"
+            ),
+            Mistake(1000 * total_s, "latency_ms is the total, not that of one call"),
+        ],
+    )
+    compare.close(
+        found["images_per_second"],
+        count / total_s,
+        "images_per_second",
+        help="Throughput stands beside its own total: count / total_s.",
+        mistakes=[
+            Mistake(rounded_up / total_s, padded),
+            Mistake(calls / total_s, "images_per_second counts calls: 1 / latency is not the throughput of batches"),
+            Mistake(count / total_s / 1000, "images_per_second is in images a millisecond"),
+            Mistake(total_s / count, "images_per_second is upside down: seconds an image"),
+            Mistake(
+                found["images_per_second"], "images_per_second does not follow from the total it stands beside: it is not count / total_s"
+            ),
+        ],
+    )
+
+
+def steady_clock(submission: Submission, function: str) -> None:
+    """Holds that a function's own clock can only go forwards, and counts seconds that pass.
+
+    Args:
+        submission: The submission.
+        function: A function of its module `timing`.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    name = submission.tools.default_clock("timing", function)
+    sides = ("expected: time.perf_counter", f"received: {compare.show(name)}")
+    if name in ("time.time", "time.time_ns") or str(name).startswith("datetime."):
+        fail(f"{function} measures with a clock that can run backwards", *sides, help="The time of day is set now and then.")
+    if name in ("time.process_time", "time.thread_time", "time.process_time_ns", "time.thread_time_ns"):
+        fail(f"{function} measures with a clock that stands still while the program waits", *sides)
+    if str(name).endswith("_ns"):
+        fail(f"{function} measures with a clock in nanoseconds", *sides, help="clock() gives seconds.")
+
+
+def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tuple[int, int]], warmup: int) -> None:
+    """Holds that a sweep made one whole measurement for each setting.
+
+    Args:
+        name: The student's function.
+        timings: What it gave.
+        bench: The run.
+        settings: Number of images and batch size of each measurement, in order.
+        warmup: Warm-up calls of each.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    rows = compare.sequence(timings, f"{name}'s result", length=len(settings))
+    plans = [in_batches(count, batch_size) for count, batch_size in settings]
+    needed = sum(len(plan) + warmup for plan in plans)
+    asked = f"settings (images, batch size): {settings}, warmup = {warmup}"
+    calls = list(bench.calls)
+    totals: list[float] = []
+    if warmup and len(bench.calls) == needed - warmup * (len(plans) - 1):
+        fail(f"{name} warms up only before the first measurement", asked, help=f"Each measurement has a warm-up of its own. {_TEN_TIMES}")
+    for number, plan in enumerate(plans):
+        where = f"{name}, measurement {number}"
+        before, measured, calls = calls[:warmup], calls[warmup : warmup + len(plan)], calls[warmup + len(plan) :]
+        found = [call.images for call in measured]
+        sides = (
+            asked,
+            f"expected: {len(plan)} calls of {_sizes(plan)} images, {_flat(plan)}",
+            f"received: {_sizes(found)}, {_flat(found)}",
+        )
+        if found != plan:
+            if [len(batch) for batch in found] == [len(batch) for batch in plan] and UNKNOWN not in sum(found, ()):
+                other = "each setting times other images: only the first images, in order, make the settings comparable"
+                fail(f"{where}: {other}", *sides, help="Do not shuffle, and start at the first image each time.")
+            if len({size for _, size in settings}) > 1 and {call.images for call in bench.calls} <= set(plans[0]):
+                fail(f"{where}: the batch size never changes", *sides, help="Pass each batch size on to time_batches.")
+            fail(f"{where}: the calls are not those of this setting", *sides, help="One measurement a setting, in the order given.")
+        if any(len(call.images) != len(plan[0]) for call in before):
+            fail(f"{where}: a warm-up call has another batch size than what is timed", asked, help=_TEN_TIMES)
+        start, end = measured[0].readings, measured[-1].readings
+        if not 0 < start <= end < len(bench.times) or any(call.readings == start for call in before):
+            fail(f"{where}: the clock is not read just before the first call and after the last", asked, help=REGION)
+        totals.append(bench.times[end] - bench.times[start - 1])
+    require(not calls, f"{name} makes more calls than its measurements need", asked, f"calls too many: {len(calls)}")
+    for number, (row, (count, batch_size)) in enumerate(zip(rows, settings, strict=True)):
+        found_row = compare.record(row, FIELDS, f"{name}'s item {number}", "Timing")
+        compare.equal([found_row["count"], found_row["batch_size"]], [count, batch_size], f"count and batch_size of {name}'s item {number}")
+        compare.close(found_row["total_s"], totals[number], f"total_s of {name}'s item {number}", help=REGION)
+
+
+def _sizes(batches: Sequence[Sequence[int]]) -> str:
+    sizes = [len(batch) for batch in batches]
+    return ", ".join(str(size) for size in dict.fromkeys(sizes)) or "no"
+
+
+def _flat(batches: Sequence[Sequence[int]]) -> str:
+    places = ["?" if image == UNKNOWN else str(image) for batch in batches for image in batch]
+    return f"images {', '.join(places[:14])}{', ...' if len(places) > 14 else ''}" if places else "no images"
+
+
+def _some(places: Sequence[int]) -> str:
+    return ", ".join(str(place) for place in places[:6]) + (", ..." if len(places) > 6 else "")

@@ -1,0 +1,318 @@
+"""Traces to be profiled and to be read: small networks with names of their own, and events drawn on the trusted side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import strategies as st
+
+from grader.checks.compare import Mistake, fail, integer, require, show
+from grader.checks.xplane import TraceEvent, newest_trace, owner, read_trace
+
+PICTURE_SHAPE: Final = (24, 24, 3)
+OVERLOOKED: Final = "layers with a number that Keras added are overlooked"
+
+_ONE_CALL: Final = "Make the warm-up calls first, then open the profiler, make one call, wait for its result, and close the profiler."
+_LAZY: Final = "predict may return before its work is done: np.asarray(result) waits for it."
+_RECORD: Final = "Record with tf.profiler.experimental and host_tracer_level=2, python_tracer_level=0."
+
+
+class TracedCalls:
+    """The calls that a student's `capture_trace` makes, as the trusted side sees them.
+
+    Args:
+        image: The image that is to be profiled.
+
+    Attributes:
+        shapes: Shape of each call's batch.
+        waited: Numbers of the calls whose result was waited for.
+        overtaken: Numbers of the calls whose result was not waited for before the next call.
+    """
+
+    def __init__(self, image: npt.NDArray[np.float32]) -> None:
+        self._image = image
+        self.shapes: list[tuple[int, ...]] = []
+        self.waited: set[int] = set()
+        self.overtaken: set[int] = set()
+
+    def predict(self, batch: Any) -> int:
+        """Takes a batch and gives the call's number."""
+        wanted = f"expected: shape (1, {', '.join(str(size) for size in self._image.shape)})"
+        if not isinstance(batch, np.ndarray) or batch.dtype.kind != "f":
+            fail("capture_trace should call predict with the image as a float32 array", wanted, f"received: {show(batch)}")
+        if batch.shape == self._image.shape:
+            fail(
+                "capture_trace calls predict with an image that has no batch axis",
+                wanted,
+                f"received: shape {batch.shape}",
+                help="image[np.newaxis] is a batch of one image.",
+            )
+        if batch.shape != (1, *self._image.shape):
+            fail("capture_trace calls predict with a batch of the wrong shape", wanted, f"received: shape {batch.shape}")
+        if not np.array_equal(batch[0], self._image):
+            fail("capture_trace calls predict with another image than the one passed", help="Warm up with the same image, unchanged.")
+        number = len(self.shapes)
+        if number >= 1000:
+            fail("capture_trace calls predict more than 1000 times", help="Look for a loop that never ends.")
+        self.overtaken |= set(range(number)) - self.waited
+        self.shapes.append(batch.shape)
+        return number
+
+    def wait(self, number: Any) -> None:
+        """Notes that a result is waited for: the network runs next."""
+        call = integer(number, "the number of the result that is waited for")
+        require(0 <= call < len(self.shapes), "a result was waited for that no call gave")
+        self.waited.add(call)
+
+
+def draw_network(rng: np.random.Generator) -> list[dict[str, Any]]:
+    """A small network whose layers have names that no other run has.
+
+    Args:
+        rng: Random numbers.
+
+    Returns:
+        Layers as `tools.make_network` takes them.
+    """
+
+    def name(kind: str) -> str:
+        return f"{kind}_{''.join(rng.choice(list('abcdefghijklmnopqrstuvwxyz'), 6))}"
+
+    def convolution() -> dict[str, Any]:
+        return {"kind": "Conv2D", "name": name("conv"), "filters": int(rng.integers(4, 9)), "kernel_size": 3, "activation": "relu"}
+
+    return [
+        convolution(),
+        convolution(),
+        {"kind": "MaxPooling2D", "name": name("pool"), "pool_size": 2},
+        *(convolution() for _ in range(int(rng.integers(1, 3)))),
+        {"kind": "Flatten", "name": name("flat")},
+        {"kind": "Dense", "name": name("dense"), "units": 10, "activation": "softmax"},
+    ]
+
+
+def right_trace(calls: TracedCalls, folder: Path, layers: Sequence[dict[str, Any]], warmup: int) -> None:
+    """Holds that `capture_trace` made the calls asked for, and left a trace of the last one alone.
+
+    Args:
+        calls: What it called.
+        folder: Where the trace should be.
+        layers: The network's layers.
+        warmup: Warm-up calls that were asked for.
+
+    Raises:
+        CheckFailed: It is not so; the mistake is named where it is known.
+    """
+    _right_calls(calls, warmup)
+    path = newest_trace(folder)
+    if path is None:
+        fail("capture_trace leaves no trace under log_dir", "expected: log_dir/plugins/profile/<run>/<host>.xplane.pb", help=_RECORD)
+    events = read_trace(path)
+    convolutions = [layer["name"] for layer in layers if layer["kind"] == "Conv2D"]
+    runs = dict.fromkeys(convolutions, 0)
+    for event in events:
+        place = owner(event.name, convolutions)
+        if place is not None and "Conv2D" in place[1]:
+            runs[place[0]] += 1
+    counted = f"runs of each convolution's kernel in the trace (warmup = {warmup}): {', '.join(f'{k}: {n}' for k, n in runs.items())}"
+    if not any(runs.values()):
+        fail(
+            "the trace holds no kernel of any convolution: the call, or the wait for its result, lies outside the trace",
+            counted,
+            f"events in the trace: {len(events)}",
+            help=f"{_ONE_CALL} {_LAZY} {_RECORD}",
+        )
+    most = max(runs.values())
+    if most == warmup + 1 > 1:
+        fail("the warm-up lies inside the trace", counted, help=_ONE_CALL)
+    require(most == 1, f"the trace holds {most} calls, not one", counted, help=_ONE_CALL)
+    require(
+        min(runs.values()) == 1, "the trace ends before the work is done: kernels of some convolutions are missing", counted, help=_LAZY
+    )
+    last = layers[-1]["name"]
+    if not any(owner(event.name, [last]) for event in events):
+        fail("the trace ends before the work is done: it has no kernel of the last layer", f"last layer: {last}", help=_LAZY)
+
+
+def _right_calls(calls: TracedCalls, warmup: int) -> None:
+    found = len(calls.shapes)
+    sides = (f"expected: {warmup + 1} calls of predict, warmup = {warmup} and the traced one", f"received: {found}")
+    if found == 0:
+        fail("capture_trace never calls predict", *sides)
+    if found == 1 and warmup:
+        fail("there is no warm-up: the only call is the traced one", *sides, help="The first call builds the graph and takes far longer.")
+    if found == warmup and warmup:
+        fail("one call too few: the traced call comes after warmup calls, it is not one of them", *sides)
+    require(found == warmup + 1, "capture_trace makes the wrong number of calls", *sides, help=_ONE_CALL)
+    if warmup and (late := [call for call in range(warmup) if call in calls.overtaken]):
+        fail("the results of warm-up calls are not waited for", f"not waited for before the next call: {late}", help=_LAZY)
+    require(warmup in calls.waited, "the result of the traced call is never waited for: the trace ends before the work is done", help=_LAZY)
+
+
+_LAYERS: Final = (
+    ("conv1", "conv2", "pool1", "dense1"),
+    ("conv1", "conv1_1", "conv2"),
+    ("conv1", "conv10", "conv100"),
+    ("conv", "conv_1", "conv_2", "dense"),
+)
+_SCOPES: Final = ("sequential_1", "functional_3/block_a", "StatefulPartitionedCall/network_2")
+_NUMBERS: Final = ("", "_1", "_2", "_17")
+_KERNELS: Final = ("_FusedConv2D", "ReadVariableOp", "_MklNativeFusedConv2D", "MaxPool")
+_OPERATIONS: Final = ("Relu", "convolution/ReadVariableOp")
+_OTHERS: Final = (
+    "ThreadpoolListener::Record",
+    "ExecutorState::Process",
+    "EagerLocalExecute: __inference_predict_102",
+    "tf.constant",
+    "sequential_1/dropout_1/dropout/Mul:Mul",
+    "functional_3/flatten/Reshape:Reshape",
+)
+
+_TELLING_NAMES: Final = (
+    "sequential_1/conv1_2/Relu:_FusedConv2D",
+    "sequential_1/conv1_1/Relu:_FusedConv2D",
+    "sequential_1/conv1_1_1/Relu:_FusedConv2D",
+    "sequential_1/conv10/Relu:_FusedConv2D",
+    "sequential_1/conv10_1/Relu:MaxPool",
+    "sequential_1/my_conv1/Relu:_FusedConv2D",
+    "sequential_1/dense/BiasAdd:_FusedMatMul",
+    "sequential_1/dense/BiasAdd:_FusedMatMul",
+    "sequential_1/dense/Softmax:Softmax",
+)
+TELLING: Final = (
+    [{"name": name, "start_us": 1.0 * place, "duration_us": 2.0**place} for place, name in enumerate(_TELLING_NAMES)],
+    ["conv1", "conv1_1", "conv10", "dense"],
+)
+"""Events and names of layers from which every known mistake makes another table: what a function makes of them tells which it has."""
+
+
+@st.composite
+def draw_event_rows(draw: Callable[..., Any], *, with_kernels: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
+    """Events of a trace and the names of the layers. Times are eighths, so that sums are exact.
+
+    Args:
+        draw: Draws from a strategy.
+        with_kernels: Whether at least one event belongs to a layer.
+
+    Returns:
+        Fields of the events, and the names.
+    """
+    layer_names = draw(st.sampled_from(_LAYERS))
+    eighths = st.integers(0, 800).map(lambda number: number / 8)
+    parts = st.tuples(*(st.sampled_from(choices) for choices in (_SCOPES, layer_names, _NUMBERS, _OPERATIONS, _KERNELS)))
+    kernel_names = parts.map(lambda part: f"{part[0]}/{part[1]}{part[2]}/{part[3]}:{part[4]}")
+    names = draw(st.lists(kernel_names, min_size=int(with_kernels), max_size=8))
+    names += draw(st.lists(st.sampled_from(names), max_size=3)) if names else []
+    names += draw(st.lists(st.sampled_from(_OTHERS), max_size=3))
+    rows = [{"name": name, "start_us": draw(eighths), "duration_us": draw(eighths) + 0.125} for name in names]
+    return draw(st.permutations(rows)), list(layer_names)
+
+
+@st.composite
+def draw_kernel_rows(draw: Callable[..., Any]) -> list[dict[str, Any]]:
+    """Rows of a kernel table in any order, with times that all differ.
+
+    Args:
+        draw: Draws from a strategy.
+
+    Returns:
+        Fields of the rows.
+    """
+    pairs = st.tuples(st.sampled_from(_LAYERS[0]), st.sampled_from(_KERNELS))
+    places = draw(st.lists(pairs, min_size=1, max_size=7, unique=True))
+    times = draw(st.lists(st.integers(1, 8000), min_size=len(places), max_size=len(places), unique=True))
+    return [{"layer": layer, "kernel": kernel, "duration_us": eighths / 8} for (layer, kernel), eighths in zip(places, times, strict=True)]
+
+
+def wrong_tables(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> list[Mistake]:
+    """The rows that known mistakes make of a trace.
+
+    Args:
+        events: Events of the trace.
+        layer_names: Names of the layers.
+
+    Returns:
+        Sorted rows (layer, kernel, microseconds) with the mistake's name.
+    """
+    owned = [(place, event.duration_us) for event in events if (place := owner(event.name, layer_names))]
+    only_layer: dict[str, tuple[str, float]] = {}
+    for (layer, kernel), us in owned:
+        only_layer[layer] = (only_layer.get(layer, (kernel, 0.0))[0], only_layer.get(layer, (kernel, 0.0))[1] + us)
+    last_kernel = {layer: kernel for (layer, kernel), _ in owned}
+    by_layer = "kernels of one layer are thrown together: the table is keyed by layer alone"
+    key = "Key it by layer and kernel."
+    mistakes = [
+        Mistake(_summed(events, layer_names, _exact), OVERLOOKED, "Keras may add a number: part conv2_1 is layer conv2."),
+        Mistake(
+            _summed(events, layer_names, _number_off_first),
+            "a layer whose own name ends in a number is taken for another one: the number is taken off first",
+            "A part that is exactly a layer's name belongs to that layer; with layers conv1 and conv1_1, conv1_1 is the second.",
+        ),
+        Mistake(
+            _summed(events, layer_names, _substring),
+            "a layer's name is looked for anywhere in the event's name: conv10 is not conv1",
+            "Compare whole parts of the path, split at '/'.",
+        ),
+        Mistake(
+            _summed(events, layer_names, _prefix),
+            "a part that only begins with a layer's name is taken for the layer: conv10 is not conv1",
+            "Compare whole parts of the path, split at '/'.",
+        ),
+        Mistake([(layer, kernel, us) for layer, (kernel, us) in only_layer.items()], by_layer, key),
+        Mistake([(layer, last_kernel[layer], us) for layer, (_, us) in only_layer.items()], by_layer, key),
+        Mistake(
+            [(*place, us) for place, us in owned],
+            "events of one kernel in one layer are not added up: each has a row of its own",
+            "One row a layer and kernel, with the sum of the durations.",
+        ),
+        Mistake(
+            [(*place, us) for place, us in dict(owned).items()],
+            "of several events of one kernel only the last one counts",
+            "Add the durations up.",
+        ),
+    ]
+    return [Mistake(sorted(mistake.value), mistake.summary, mistake.help) for mistake in mistakes]
+
+
+Belongs = Callable[[str, Sequence[str]], "tuple[str, str] | None"]
+
+
+def _summed(events: Sequence[TraceEvent], layer_names: Sequence[str], belongs: Belongs) -> list[tuple[str, str, float]]:
+    totals: dict[tuple[str, str], float] = {}
+    for event in events:
+        place = belongs(event.name, layer_names)
+        if place is not None:
+            totals[place] = totals.get(place, 0.0) + event.duration_us
+    return [(layer, kernel, us) for (layer, kernel), us in totals.items()]
+
+
+def _first(name: str, fits: Callable[[str], str | None]) -> tuple[str, str] | None:
+    path, _, kernel = name.partition(":")
+    layer = next((layer for part in path.split("/") if (layer := fits(part))), None)
+    return (layer, kernel) if layer and kernel else None
+
+
+def _exact(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    return _first(name, lambda part: part if part in layer_names else None)
+
+
+def _number_off_first(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    def fits(part: str) -> str | None:
+        return next((form for form in (re.sub(r"_\d+$", "", part), part) if form in layer_names), None)
+
+    return _first(name, fits)
+
+
+def _substring(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    kernel = name.partition(":")[2]
+    layer = next((layer for layer in layer_names if layer in name), None)
+    return (layer, kernel) if layer and kernel else None
+
+
+def _prefix(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    return _first(name, lambda part: next((layer for layer in layer_names if part.startswith(layer)), None))

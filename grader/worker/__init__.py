@@ -1,0 +1,1 @@
+"""All that runs beside a submission. The only part of the package that imports TensorFlow."""

@@ -1,0 +1,214 @@
+"""Models and helpers whose training follows a script of the trusted side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+_OTHERS: Final = 32
+"""Wrong classes of a scripted model: so many that a probability of 0.05 can still be the largest."""
+
+_LONGEST: Final = 32
+"""Most epochs of a script."""
+
+
+def scripted_training(losses: list[float], train_losses: list[float], accuracies: list[float], steps: int) -> dict[str, Any]:
+    """A compiled model whose validation loss after epoch k is `losses[k - 1]`, however it is trained.
+
+    It has one weight, w, from 0. Its loss has the gradient 1 for w, so that plain gradient descent with learning rate 1 takes w down by
+    1 a step, and w tells how many steps the weights have behind them: in evaluation the scripted numbers of that epoch come out. Steps
+    are also counted in the optimizer, where restoring weights does not reach. Whether the model is called with `training=True` or not
+    makes no difference to its gradient, so that `fit`, `train_on_batch` and a hand-written loop are all the same to it.
+
+    Args:
+        losses: Validation loss of each epoch, 0.75 to 3, at most 32 of them. Past the last, the last one holds.
+        train_losses: Training loss of each epoch, 0.05 to 3.
+        accuracies: Validation accuracy of each epoch, a multiple of 1/8.
+        steps: Training batches an epoch.
+
+    Returns:
+        References to the `model`, its `train_data` and its `val_data`.
+    """
+    import keras
+    import tensorflow as tf
+
+    tables = [tf.Variable(_padded(column)) for column in (losses, train_losses, accuracies)]
+    table, train_table, right = tables
+    counted = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    class Scripted(keras.layers.Layer):
+        def build(self, _: Any) -> None:
+            self.w = self.add_weight(shape=(), initializer="zeros", name="w")
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            w = tf.convert_to_tensor(self.w)
+            done = -w / steps
+            if training:
+                epoch = tf.clip_by_value(tf.cast(tf.floor(done + 1e-3), tf.int32), 0, _LONGEST - 1)
+                loss, is_right = tf.gather(train_table, epoch), tf.ones_like(x, tf.bool)
+            else:
+                epoch = tf.clip_by_value(tf.cast(tf.round(done), tf.int32) - 1, 0, _LONGEST - 1)
+                loss, is_right = tf.gather(table, epoch), x < tf.gather(right, epoch)
+            p = tf.exp(-loss - (w - tf.stop_gradient(w))) * tf.ones_like(x)
+            # The rest of the probability: all on one wrong class, which then is the largest, or spread thinly.
+            spread = tf.fill((1, _OTHERS), 1.0 / _OTHERS)
+            return tf.concat([p, (1.0 - p) * tf.where(is_right, spread, tf.one_hot([0], _OTHERS))], axis=-1)
+
+    class Counted(keras.optimizers.SGD):
+        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+            counted.assign_add(1)
+            return super().apply(grads, trainable_variables)
+
+    model = keras.Sequential([keras.Input((1,)), Scripted(name="scripted")])
+    model.compile(optimizer=Counted(1.0), loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+    model.lab_script = (counted, steps, model.optimizer, tables)
+
+    def data(batches: int, batch_size: int) -> Any:
+        count = batches * batch_size
+        examples = (np.arange(count, dtype=np.float32)[:, None] / count, np.zeros((count,), np.int32))
+        return tf.data.Dataset.from_tensor_slices(examples).batch(batch_size)
+
+    return {"model": model, "train_data": data(steps, 2), "val_data": data(2, 4)}
+
+
+def new_script(model: Any, losses: list[float], train_losses: list[float], accuracies: list[float]) -> None:
+    """Takes a scripted model back to its start, with another script. This is faster than a new model: its graphs stay.
+
+    Args:
+        model: A model of `scripted_training`.
+        losses: As there.
+        train_losses: As there.
+        accuracies: As there.
+    """
+    counted, _, optimizer, tables = model.lab_script
+    for table, column in zip(tables, (losses, train_losses, accuracies), strict=True):
+        table.assign(_padded(column))
+    counted.assign(0)
+    optimizer.iterations.assign(0)
+    model.set_weights([np.zeros((), np.float32)])
+
+
+def _padded(column: list[float]) -> np.ndarray:
+    return np.array([*column, *[column[-1]] * (_LONGEST - len(column))], np.float32)
+
+
+def training_state(model: Any) -> dict[str, Any]:
+    """How far a scripted model was trained, and what weights it has now.
+
+    Args:
+        model: A model of `scripted_training`.
+
+    Returns:
+        `epochs_run` by the counted steps, `epoch_of_weights` by its weight, and whether it has its `own_optimizer` still.
+    """
+    counted, steps, optimizer, _ = model.lab_script
+    return {
+        "epochs_run": float(counted.numpy()) / steps,
+        "epoch_of_weights": -float(np.asarray(model.get_weights()[0])) / steps,
+        "own_optimizer": model.optimizer is optimizer,
+    }
+
+
+def learnable_problem(
+    images: np.ndarray, labels: np.ndarray, val_images: np.ndarray, val_labels: np.ndarray, classes: int
+) -> dict[str, Any]:
+    """A small dense classifier with data that it can learn within a second.
+
+    Args:
+        images: (n, features) float32.
+        labels: (n,) integers.
+        val_images: (m, features) float32.
+        val_labels: (m,) integers.
+        classes: Number of classes.
+
+    Returns:
+        References to the compiled `model`, its `train_data` and its `val_data`.
+    """
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [keras.Input((images.shape[1],)), keras.layers.Dense(32, activation="relu"), keras.layers.Dense(classes, activation="softmax")]
+    )
+    optimizer = keras.optimizers.Adam(1e-2)
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+
+    def data(x: np.ndarray, y: np.ndarray) -> Any:
+        return tf.data.Dataset.from_tensor_slices((x, y)).batch(32)
+
+    return {"model": model, "train_data": data(images, labels), "val_data": data(val_images, val_labels)}
+
+
+def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """The four functions that a sweep is given: real small models, and a script of the trusted side for what training gives.
+
+    Args:
+        tell: On the trusted side: takes an event and answers it. Events: `{"event": "model", "number"}`, `{"event": "data",
+            "batch_size"}`, `{"event": "train", "number", "fresh_weights", "fresh_optimizer", "batch_size", "data", "epochs"}` (answered
+            with a history), `{"event": "evaluate", "number", "trainings", "data"}` (answered with an accuracy). A model that is not one
+            of ours has the number 0; "data" says which data came: "train", "val", both with a comma between, or "other".
+
+    Returns:
+        References to `make_model`, `make_data`, `train` and `evaluate`.
+    """
+    import keras
+    import tensorflow as tf
+
+    models: list[Any] = []
+    given: dict[str, list[Any]] = {"train": [], "val": []}
+    initial = [np.full((2, 2), 0.25, np.float32), np.zeros((2,), np.float32)]
+
+    def number_of(model: Any) -> int:
+        return next((number for number, known in enumerate(models, start=1) if known is model), 0)
+
+    def kind_of(data: Any) -> str:
+        return next((kind for kind, known in given.items() if any(one is data for one in known)), "other")
+
+    def make_model() -> Any:
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
+        model.compile(optimizer=keras.optimizers.Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.set_weights(initial)
+        model.lab_trainings = 0
+        models.append(model)
+        tell({"event": "model", "number": len(models)})
+        return model
+
+    def make_data(batch_size: int) -> Any:
+        tell({"event": "data", "batch_size": int(batch_size)})
+        count = 2 * int(batch_size)
+        examples = (np.ones((count, 2), np.float32), np.zeros((count,), np.int32))
+        pair = tuple(tf.data.Dataset.from_tensor_slices(examples).batch(int(batch_size)) for _ in range(2))
+        for kind, data in zip(("train", "val"), pair, strict=True):
+            given[kind].append(data)
+        return pair
+
+    def train(model: Any, train_data: Any, val_data: Any, *, epochs: int, **_: Any) -> dict[str, list[float]]:
+        fresh_weights = all(np.array_equal(ours, theirs) for ours, theirs in zip(initial, model.get_weights(), strict=False))
+        history: dict[str, list[float]] = tell(
+            {
+                "event": "train",
+                "number": number_of(model),
+                "fresh_weights": fresh_weights,
+                "fresh_optimizer": int(model.optimizer.iterations.numpy()) == 0,
+                "batch_size": int(np.shape(next(iter(train_data))[0])[0]),
+                "data": f"{kind_of(train_data)},{kind_of(val_data)}",
+                "epochs": int(epochs),
+            }
+        )
+        # Leave traces, as real training does: other weights and a used optimizer.
+        model.set_weights([array + 1.0 for array in model.get_weights()])
+        model.optimizer.iterations.assign_add(7)
+        model.lab_trainings = getattr(model, "lab_trainings", 0) + 1
+        return history
+
+    def evaluate(model: Any, val_data: Any) -> float:
+        trainings = int(getattr(model, "lab_trainings", 0))
+        return float(tell({"event": "evaluate", "number": number_of(model), "trainings": trainings, "data": kind_of(val_data)}))
+
+    return {"make_model": make_model, "make_data": make_data, "train": train, "evaluate": evaluate}
+
+
+PROVIDED: Final = (scripted_training, new_script, training_state, learnable_problem, sweep_kit)

@@ -1,0 +1,10 @@
+def sweep(make_model, make_data, train, evaluate, *, epoch_limits, batch_sizes):
+    """Make the model once, before the loops."""
+    model = make_model()
+    settings = []
+    for epoch_limit in epoch_limits:
+        for batch_size in batch_sizes:
+            train_data, val_data = make_data(batch_size)
+            history = train(model, train_data, val_data, epochs=epoch_limit)
+            settings.append(Setting(batch_size, epoch_limit, len(history["loss"]), history["accuracy"][-1], evaluate(model, val_data)))
+    return settings

@@ -1,0 +1,7 @@
+def time_online(predict, images, *, warmup=3, clock=time.perf_counter):
+    """The clock starts at once."""
+    start = clock()
+    for image in images:
+        np.asarray(predict(image[np.newaxis]))
+    total_s = clock() - start
+    return Timing(len(images), 1, total_s, 1000 * total_s / len(images), len(images) / total_s)

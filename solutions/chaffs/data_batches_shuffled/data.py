@@ -1,0 +1,8 @@
+def make_dataset(examples, batch_size, *, shuffle, seed=0):
+    """Shuffle after batching."""
+    paths = [example.path for example in examples]
+    labels = np.array([example.label for example in examples], dtype=np.int32)
+    dataset = tf.data.Dataset.from_tensor_slices((paths, labels))
+    dataset = dataset.map(lambda path, label: (decode_image(tf.io.read_file(path)), label), num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.batch(batch_size)
+    return dataset.shuffle(len(paths), seed=seed) if shuffle else dataset

@@ -1,0 +1,14 @@
+def list_examples(root, split):
+    """Take every file under a class's folder."""
+    root = Path(root)
+    labels = load_label_map(root)
+    if split == "train":
+        return [
+            Example(str(path), label)
+            for wnid, label in labels.items()
+            for path in sorted((root / "train" / wnid).rglob("*"))
+            if path.is_file()
+        ]
+    annotations = (root / "val" / "val_annotations.txt").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in annotations.splitlines() if line]
+    return [Example(str(root / "val" / "images" / file), labels[wnid]) for file, wnid, *_box in rows]

@@ -1,0 +1,13 @@
+def list_examples(root, split):
+    """Give the names of training files without their folder."""
+    root = Path(root)
+    labels = load_label_map(root)
+    if split == "train":
+        return [
+            Example(path.name, label)
+            for wnid, label in labels.items()
+            for path in sorted((root / "train" / wnid / "images").glob("*.JPEG"))
+        ]
+    annotations = (root / "val" / "val_annotations.txt").read_text(encoding="utf-8")
+    rows = [line.split("\t") for line in annotations.splitlines() if line]
+    return [Example(str(root / "val" / "images" / file), labels[wnid]) for file, wnid, *_box in rows]

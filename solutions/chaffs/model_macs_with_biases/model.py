@@ -1,0 +1,12 @@
+def layer_table(model):
+    """Count every parameter."""
+    rows = []
+    for layer in model.layers:
+        if isinstance(layer, layers.InputLayer):
+            continue
+        shape = tuple(layer.output.shape[1:])
+        macs = 0
+        if isinstance(layer, layers.Conv2D | layers.Dense):
+            macs = layer.count_params() * math.prod(shape[:-1])
+        rows.append(LayerRow(layer.name, shape, layer.count_params(), macs, math.prod(shape) * 4))
+    return rows

@@ -1,0 +1,8 @@
+def capture_trace(predict, image, log_dir, *, warmup=3):
+    """Makes warmup calls in all."""
+    batch = image[np.newaxis]
+    options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
+    for _ in range(warmup - 1):
+        np.asarray(predict(batch))
+    with tf.profiler.experimental.Profile(str(log_dir), options=options):
+        np.asarray(predict(batch))

@@ -1,0 +1,9 @@
+def capture_trace(predict, image, log_dir, *, warmup=3):
+    """Waits when the profiler has stopped."""
+    batch = image[np.newaxis]
+    options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
+    for _ in range(warmup):
+        np.asarray(predict(batch))
+    with tf.profiler.experimental.Profile(str(log_dir), options=options):
+        result = predict(batch)
+    np.asarray(result)

@@ -1,0 +1,11 @@
+def time_batches(predict, images, batch_size, *, warmup=3, clock=time.perf_counter):
+    """Every call takes batch_size images."""
+    batches = [images[first : first + batch_size] for first in range(0, len(images), batch_size)]
+    for call in range(warmup):
+        np.asarray(predict(batches[call % max(1, len(images) // batch_size)]))
+    start = clock()
+    for batch in range(0, len(images), batch_size):
+        np.asarray(predict(np.take(images, np.arange(batch, batch + batch_size) % len(images), axis=0)))
+    total_s = clock() - start
+    calls = len(batches)
+    return Timing(len(images), batch_size, total_s, 1000 * total_s / calls, len(images) / total_s)

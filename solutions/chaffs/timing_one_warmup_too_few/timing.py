@@ -1,0 +1,9 @@
+def time_online(predict, images, *, warmup=3, clock=time.perf_counter):
+    """Counts the warm-up calls from 1."""
+    for call in range(1, warmup):
+        np.asarray(predict(images[call % len(images)][np.newaxis]))
+    start = clock()
+    for image in images:
+        np.asarray(predict(image[np.newaxis]))
+    total_s = clock() - start
+    return Timing(len(images), 1, total_s, 1000 * total_s / len(images), len(images) / total_s)

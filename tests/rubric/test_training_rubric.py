@@ -1,0 +1,322 @@
+"""The rubric of training on known submissions: the reference and other right ones earn all, each wrong one loses what it should."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import SOLUTIONS, STUBS, Grade, chaffs, lost, told, wheats
+from safetensors.numpy import save_file
+
+from grader.artifacts import read_weights
+from grader.bank import Entry
+from grader.dataset.weights import pretrained_weights
+from grader.lab import FINDINGS_FILE, SECTION_POINTS
+from grader.results import CheckResult, State
+from grader.rubric import stopping_rules
+from grader.rubric import test_training as rubric
+
+MEASURED = (SOLUTIONS / "results").is_dir()
+"""Whether the reference has been measured; until then its accuracy cannot be graded."""
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def only(graded: Grade, folder: Path, check: str) -> CheckResult:
+    """Grades one check."""
+    (result,) = graded(folder, f"training and {check}").checks
+    return result
+
+
+@pytest.fixture
+def copy(reference: Path, tmp_path: Path) -> Path:
+    """The reference in a folder that a test may change."""
+    return Path(shutil.copytree(reference, tmp_path / "copy"))
+
+
+def change(folder: Path, edit: Change) -> None:
+    """Edits results/training.json."""
+    file = folder / "results" / "training.json"
+    document = json.loads(file.read_text(encoding="utf-8"))
+    edit(document)
+    file.write_text(json.dumps(document), encoding="utf-8")
+
+
+def answer(folder: Path, key: str, value: str) -> None:
+    """Writes another finding."""
+    file = folder / FINDINGS_FILE
+    text, count = re.subn(rf"^{key} = .*$", f"{key} = {value}", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert count == 1
+    file.write_text(text, encoding="utf-8")
+
+
+def weigh(folder: Path, weights: list[np.ndarray], correct: int, total: int) -> None:
+    """Writes weights, and what training.json claims of them."""
+    save_file({f"{number:03d}": array for number, array in enumerate(weights)}, folder / "results" / "weights.safetensors")
+
+    def claim(document: dict[str, Any]) -> None:
+        document["main"]["val_correct"], document["main"]["val_total"] = correct, total
+
+    change(folder, claim)
+
+
+def noisy(amount: float) -> list[np.ndarray]:
+    """The shipped weights with noise on every kernel: at 0.7 of the deviation they still see something, and are no copy any more."""
+    rng = np.random.default_rng(0)
+    shipped = read_weights(pretrained_weights())
+    return [
+        array + (amount * array.std() * rng.normal(size=array.shape)).astype(np.float32) if array.ndim > 1 else array for array in shipped
+    ]
+
+
+def test_section_is_worth_its_points(graded: Grade) -> None:
+    """The checks add up to the section's points, and each has a title of its own."""
+    result = graded(STUBS, "training")
+    assert result.points == SECTION_POINTS
+    assert len({check.title for check in result.checks}) == len(result.checks)
+    assert [check.name.partition("/")[2] for check in result.checks] == [
+        "early_stopping",
+        "train_stops",
+        "train_restores",
+        "train_repeats",
+        "train_learns",
+        "sweep",
+        "epochs_needed",
+        "accuracy",
+        "findings",
+    ]
+
+
+def test_stubs_are_not_started(graded: Grade) -> None:
+    """The untouched stubs read as not started in every check, never as wrong."""
+    result = graded(STUBS, "training")
+    assert result.checks
+    assert {check.state for check in result.checks} == {State.NOT_STARTED}
+    assert result.score == 0
+
+
+def test_reference_earns_all(graded: Grade, reference: Path) -> None:
+    """The reference loses nothing that could be measured, and two gradings agree to the point."""
+    first, second = graded(reference, "training"), graded(reference, "training")
+    missing = [] if MEASURED else ["training/accuracy"]
+    assert [*lost(first)] == missing
+    assert [(check.name, check.state, check.earned) for check in first.checks] == [
+        (check.name, check.state, check.earned) for check in second.checks
+    ]
+
+
+@pytest.mark.parametrize("entry", wheats())
+def test_other_right_solutions_earn_all(graded: Grade, entry: Entry) -> None:
+    """Solutions that are right but written differently lose nothing."""
+    result = graded(entry, "training")
+    missing = set() if MEASURED else {"training/accuracy"}
+    assert lost(result).keys() <= missing, {name: check.feedback for name, check in lost(result).items()}
+
+
+@pytest.mark.parametrize("entry", chaffs("training"))
+def test_wrong_solutions_lose_their_check(graded: Grade, entry: Entry) -> None:
+    """Each wrong solution loses points in its check, and is told its mistake by name."""
+    result = graded(entry, f"training and {entry.check.partition('/')[2]}")
+    (check,) = (check for check in result.checks if check.name == entry.check)
+    assert check.earned < check.points
+    assert check.state in (State.FAILED, State.PARTIAL)
+    assert check.feedback is not None
+    for word in entry.words:
+        assert word in told(check.feedback), check.feedback
+
+
+def test_callback_reuse_costs_one_check(graded: Grade) -> None:
+    """A callback that is used again costs the check that is about it and no other: runs are judged alone where they differ."""
+    (entry,) = (parameter.values[0] for parameter in chaffs("training") if parameter.values[0].name == "06_callback_reused")
+    assert lost(graded(entry, "train_stops or train_restores or train_repeats")).keys() == {"training/train_repeats"}
+
+
+# --- findings
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda d: d["main"]["history"]["loss"].pop(), "different lengths"),
+        (lambda d: d["main"].update(epoch_limit=5), "more epochs than its limit"),
+        (lambda d: d["main"].update(patience=5), "did not end where early stopping ends it"),
+        (lambda d: d["main"]["history"].update(val_loss=[5.1, 5.2, 5.3, 4.2, 4.1, 4.0, 4.02, 4.05]), "it ends after epoch 3"),
+        (lambda d: d["sweep"].pop(), "sweep is not complete"),
+        (lambda d: d["sweep"].append(d["sweep"][0]), "sweep is not complete"),
+        (lambda d: d["sweep"][0].update(epochs_run=99), "a run of the sweep has more epochs"),
+    ],
+    ids=["lengths", "limit", "patience", "too long", "missing run", "run twice", "run past its limit"],
+)
+def test_training_file_must_agree_with_itself(graded: Grade, copy: Path, edit: Change, words: str) -> None:
+    """A training.json whose numbers cannot belong together loses a part of the points, with the reason."""
+    change(copy, edit)
+    check = only(graded, copy, "findings")
+    assert check.earned < check.points
+    assert check.feedback is not None
+    assert words in told(check.feedback)
+
+
+def _needed(folder: Path) -> tuple[int, int]:
+    accuracies = json.loads((folder / "results" / "training.json").read_text())["main"]["history"]["val_accuracy"]
+    return stopping_rules.reach(accuracies, 0.01), int(np.argmax(accuracies)) + 1
+
+
+def test_wrong_epochs_needed_is_named(graded: Grade, copy: Path) -> None:
+    """An epoch counted from 0, and the best epoch where an earlier one will do, are named."""
+    change(copy, lambda d: d["main"]["history"].update(val_accuracy=[0.02, 0.07, 0.12, 0.16, 0.219, 0.225, 0.224, 0.222]))
+    change(copy, lambda d: [row.pop() for row in d["main"]["history"].values() if len(row) > 8])
+    needed, best = _needed(copy)
+    assert (needed, best) == (5, 6)
+    for value, words in ((4, "counted from 0"), (6, "best accuracy"), (2, "does not follow")):
+        answer(copy, "epochs_needed", str(value))
+        check = only(graded, copy, "findings")
+        assert check.earned < check.points
+        assert check.feedback is not None
+        assert words in told(check.feedback)
+
+
+def test_larger_limit_is_held_against_the_sweep(graded: Grade, copy: Path) -> None:
+    """The other truth value loses its part; where the sweep decides nothing, both are right."""
+    found = re.search(r"^larger_limit_changes = (\w+)$", (copy / FINDINGS_FILE).read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None
+    other = {"true": "false", "false": "true"}[found[1]]
+    answer(copy, "larger_limit_changes", other)
+    check = only(graded, copy, "findings")
+    assert check.state is State.PARTIAL
+    assert check.feedback is not None
+    assert "larger_limit_changes" in check.feedback.summary
+    change(copy, lambda d: [run.update(epochs_run=run["epoch_limit"]) for run in d["sweep"]])
+    assert only(graded, copy, "findings").earned == check.points
+
+
+def test_unanswered_findings_keep_the_rest(graded: Grade, copy: Path) -> None:
+    """A question mark costs its own part only."""
+    answer(copy, "epochs_needed", '"?"')
+    check = only(graded, copy, "findings")
+    assert 0 < check.earned < check.points
+    assert check.feedback is not None
+    assert "not started yet" in told(check.feedback)
+
+
+# --- accuracy
+
+
+def test_accuracy_earns_in_proportion(graded: Grade, copy: Path) -> None:
+    """A network that recognises something earns a part in tenths of a point, the same each time."""
+    weigh(copy, noisy(0.7), 110, 1000)
+    first, second = (only(graded, copy, "accuracy") for _ in range(2))
+    assert first.state is State.PARTIAL
+    assert 0 < first.earned < first.points
+    assert first.earned * 10 == pytest.approx(round(first.earned * 10))
+    assert first.earned == second.earned
+
+
+def test_shipped_weights_earn_nothing(graded: Grade, copy: Path) -> None:
+    """The weights that ship with the package are recognised, also with some noise."""
+    for amount, correct in ((0.0, 920), (0.05, 915), (0.5, 330)):
+        weigh(copy, noisy(amount), correct, 1000)
+        check = only(graded, copy, "accuracy")
+        assert check.earned == 0
+        assert check.feedback is not None
+        assert "ship with the package" in check.feedback.summary
+
+
+def test_claimed_accuracy_must_be_reproduced(graded: Grade, copy: Path) -> None:
+    """An accuracy in training.json that the weights do not have earns nothing, with both numbers side by side."""
+    weigh(copy, noisy(0.7), 600, 1000)
+    check = only(graded, copy, "accuracy")
+    assert check.earned == 0
+    assert check.feedback is not None
+    assert "not reproduced" in check.feedback.summary
+    assert "600/1000" in told(check.feedback)
+
+
+def test_weights_of_another_network_are_named(graded: Grade, copy: Path) -> None:
+    """Weights that do not fit build_model() are the student's to mend, not the grader's."""
+    weigh(copy, noisy(0.7)[:-2], 110, 1000)
+    check = only(graded, copy, "accuracy")
+    assert check.state is State.FAILED
+    assert check.feedback is not None
+    assert "does not fit build_model()" in check.feedback.summary
+
+
+def test_labels_must_come_from_these_weights(graded: Grade, copy: Path) -> None:
+    """A predict_classes that uses another network than the one it is given is found out by labels worked out on the trusted side."""
+    weigh(copy, noisy(0.7), 920, 1000)
+    shipped = pretrained_weights()
+    with (copy / "model.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "\n\ndef predict_classes(model, images):\n"
+            "    from safetensors.numpy import load_file\n"
+            f"    arrays = load_file({str(shipped)!r})\n"
+            "    model.set_weights([arrays[key] for key in sorted(arrays)])\n"
+            "    output = model.predict(images, verbose=0)\n"
+            "    return Predictions(output.argmax(axis=1), output.max(axis=1))\n"
+        )
+    check = only(graded, copy, "accuracy")
+    assert check.earned == 0
+    assert check.feedback is not None
+    assert "does not give the labels of the network" in check.feedback.summary
+
+
+def test_accuracy_does_not_need_predict_classes(graded: Grade, copy: Path) -> None:
+    """Where predict_classes is not started, the network's own outputs are taken."""
+    weigh(copy, noisy(0.7), 110, 1000)
+    expected = only(graded, copy, "accuracy").earned
+    with (copy / "model.py").open("a", encoding="utf-8") as file:
+        file.write("\n\ndef predict_classes(model, images):\n    raise NotImplementedError\n")
+    assert only(graded, copy, "accuracy").earned == expected > 0
+
+
+def test_likeness_does_not_depend_on_order_or_size() -> None:
+    """A copy with its channels in another order and its kernels scaled is as like as the original; other weights are not."""
+    rng = np.random.default_rng(1)
+    shipped = read_weights(pretrained_weights())
+    moved, partner = [array.copy() for array in shipped], None
+    for place in range(0, len(moved) - 2, 2):
+        kernel = moved[place]
+        if partner is not None:
+            parts = kernel.reshape(*kernel.shape[:-2], kernel.shape[-2] // len(partner), len(partner), kernel.shape[-1])
+            kernel = parts[..., partner, :].reshape(kernel.shape)
+        partner = rng.permutation(kernel.shape[-1])
+        moved[place] = 2 * kernel[..., partner]
+    moved[-2] = moved[-2][partner]
+    assert min(rubric._likeness(moved, shipped)) == pytest.approx(1)
+    others = [rng.normal(size=array.shape) for array in shipped]
+    assert max(rubric._likeness(others, shipped)) < 0.4
+
+
+# --- the rules
+
+
+def test_wrong_rules_differ_on_the_battery() -> None:
+    """On the cases that name a mistake, every wrong rule differs from the right one and from every other, so that a name is never wrong."""
+    cases = rubric._BATTERY
+    answers = [tuple(rule.gives(*case) for case in cases) for rule in stopping_rules.WRONG_STOPS]
+    assert tuple(stopping_rules.stop(*case) for case in cases) not in answers
+    assert len(set(answers)) == len(answers)
+    reaches = [([value / 2 for value in losses], delta) for losses, delta, _ in cases]
+    answers_2 = [tuple(rule.gives(*case) for case in reaches) for rule in stopping_rules.WRONG_REACHES]
+    assert tuple(stopping_rules.reach(*case) for case in reaches) not in answers_2
+    assert len(set(answers_2)) == len(answers_2)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_scripts_tell_wrong_trainings_apart(seed: int) -> None:
+    """Whatever the seed, the scripts of a run let no wrong training pass, stay clear of the rule's borders, and can be drawn."""
+    scripts = stopping_rules.draw_scripts(np.random.default_rng(seed), 7)
+    right = [script.epochs_run for script in scripts]
+    assert any(run == len(script.losses) for run, script in zip(right, scripts, strict=True))
+    for script in scripts:
+        min_delta, patience = script.rule
+        assert stopping_rules.stop([float(np.float32(loss)) for loss in script.losses], min_delta, patience)[0] == script.epochs_run
+    for rule in stopping_rules.WRONG_TRAININGS[:6]:
+        assert [rule.gives(script) for script in scripts] != right, rule.summary
+    restoring = rubric._restoring(stopping_rules.draw_scripts(np.random.default_rng(seed), 60))
+    assert all(script.best_of(script.epochs_run) != script.epochs_run for script in restoring)

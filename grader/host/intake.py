@@ -19,6 +19,7 @@ from typing import Final
 
 from grader.artifacts import FILES, MAX_JSON_BYTES, MAX_WEIGHTS_BYTES, TRACE_FOLDER, WEIGHTS_FILE
 from grader.errors import SubmissionError
+from grader.host import scratch
 from grader.lab import FINDINGS_FILE, MODULE_FILES, RESULTS_FOLDER
 
 MAX_SOURCE_BYTES: Final = 2**20
@@ -133,19 +134,10 @@ def _folder(path: Path) -> tuple[list[str], Read]:
             raise SubmissionError(f"{path} holds more than {MAX_MEMBERS} files; give the folder in which the lab's files lie.")
 
     def read(name: str, limit: int) -> bytes | str:
-        place = path / name
         try:
-            # No link is followed and no pipe is waited for: what is opened is what was looked at.
-            descriptor = os.open(
-                place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-            )
-        except OSError as error:
-            return "it is a link" if place.is_symlink() else f"it cannot be read ({error.strerror})"
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return "it is not a plain file"
-            content = file.read(limit + 1)
-        return content if len(content) <= limit else f"it has more than {limit} bytes"
+            return scratch.read(path / name, limit)
+        except SubmissionError as error:
+            return str(error)
 
     return names, read
 

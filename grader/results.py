@@ -99,10 +99,8 @@ class CheckResult:
         feedback = self.feedback
         if not self.hidden or feedback is None:
             return self
-        if raised := _RAISED.match(feedback.summary):
-            summary = f"{raised[0]} for a hidden example"
-        else:
-            summary = feedback.summary
+        raised = _RAISED.match(feedback.summary)
+        summary = f"{raised[0]} for a hidden example" if raised else feedback.summary
         shown = Feedback(summary, (f"The example is hidden; for public ones run: {self.command}",), feedback.help, where=feedback.where)
         return dataclasses.replace(self, feedback=shown, hidden=False)
 

@@ -35,6 +35,9 @@ GRACE_S: Final = 2.0
 WATCH_S: Final = 0.1
 """How often a worker's scratch folder is looked at."""
 
+_NO_LEAVE: Final = (
+    "The grader runs your functions without network, other processes, or files but those it names: do the work in the function."
+)
 _GROWING: Final = "Look for arrays that grow with the data."
 
 
@@ -268,7 +271,8 @@ def _outcome(what: str, error: dict[str, str]) -> BaseException:
             )
         case "refused":
             return CheckFailed(Feedback(f"{what} returned something that cannot be read: {message}", lines, where=where))
-    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, where=where))
+    advice = _NO_LEAVE if name in ("PermissionError", "BlockingIOError") else ""
+    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where))
 
 
 def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Limits, printed: str) -> tuple[Cause, str, str]:

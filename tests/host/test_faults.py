@@ -90,7 +90,7 @@ def test_fault_costs_one_check(make: Make, graded: Graded, body: str, cause: Cau
 
 
 def test_kill_by_the_system_is_lack_of_memory(bare: Launcher, started: Started) -> None:
-    """A worker that SIGKILL ends was, most likely, ended by the system for its memory. (Under seccomp it cannot send that itself.)"""
+    """A worker that SIGKILL ends was, most likely, ended for its memory: under seccomp it cannot send that itself."""
     with pytest.raises(CheckEnded) as ended:
         started(bare, "import os\ndef f(): os.kill(0, 9)\n").training.f()
     assert ended.value.cause is Cause.OUT_OF_MEMORY

@@ -34,8 +34,10 @@ CAPABILITY_VERSION_3: Final = 0x20080522
 CAPABILITIES: Final = 64
 
 LAYERS: Final = ("privileges", "landlock", "seccomp")
-WORKER_UID: Final = 64321
-"""The user that stands in for root: one that nobody has. Systems give people numbers from 1000 and services numbers below that."""
+FIRST_UID: Final = 64000
+UIDS: Final = 1500
+"""Users that stand in for root, numbers that nobody has: systems give people numbers from 1000 up, services numbers below that, and end at
+65534. Each zygote takes one by chance, so that zygotes do not share a user's limits and cannot signal each other's workers."""
 
 KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 
@@ -62,12 +64,14 @@ class Layers:
         read: What may be read beside the room, for Landlock.
         filter: The compiled system calls, for seccomp.
         tasks: Threads and processes that the worker's user may have (RLIMIT_NPROC), 0 for the system's own limit.
+        uid: The user that root's workers count as.
     """
 
     names: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     filter: seccomp.Filter | None = None
     tasks: int = 0
+    uid: int = FIRST_UID
 
 
 def prepare(names: Sequence[str], threads: int = 0) -> Layers:
@@ -82,11 +86,14 @@ def prepare(names: Sequence[str], threads: int = 0) -> Layers:
     """
     if "landlock" in names and landlock.abi() < landlock.LOWEST_ABI:
         raise OSError(f"Landlock {landlock.LOWEST_ABI} is needed, the kernel has {landlock.abi()}")
+    uid = some_uid()
+    counted_as = uid if os.geteuid() == 0 and "privileges" in names else os.getuid()
     return Layers(
         names=tuple(name for name in LAYERS if name in names),
         read=tuple(landlock.readable()) if "landlock" in names else (),
         filter=seccomp.Filter() if "seccomp" in names else None,
-        tasks=_tasks_of(_worker_uid(names)) + threads if threads else 0,
+        tasks=_tasks_of(counted_as) + threads if threads else 0,
+        uid=uid,
     )
 
 
@@ -141,7 +148,7 @@ def confine(limits: Limits, layers: Layers, room: Room) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(limits.threads)
         tf.config.threading.set_inter_op_parallelism_threads(limits.threads)
     if "privileges" in layers.names:
-        give_up_privileges(libc)
+        give_up_privileges(libc, layers.uid)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after the change of user, which clears it
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     # Not dumpable: no core files, and no other process of this user may attach to it or read its memory.
@@ -152,14 +159,20 @@ def confine(limits: Limits, layers: Layers, room: Room) -> None:
         layers.filter.apply()
 
 
+def some_uid() -> int:
+    """One of the numbers that stand in for root."""
+    return FIRST_UID + random.SystemRandom().randrange(UIDS)
+
+
 def become_worker_user() -> None:
-    """Makes root's process one of the worker's user, for good. Files that only root can read are out of reach then."""
+    """Makes root's process one of another user, for good. Files that only root can read are out of reach then."""
+    uid = some_uid()
     os.setgroups([])
-    os.setresgid(WORKER_UID, WORKER_UID, WORKER_UID)
-    os.setresuid(WORKER_UID, WORKER_UID, WORKER_UID)
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
 
 
-def give_up_privileges(libc: Any) -> None:
+def give_up_privileges(libc: Any, uid: int) -> None:
     """Gives up all capabilities.
 
     Root's process, where it could not become another user's (the interpreter lies in root's own folder, say), keeps root's name for files,
@@ -167,24 +180,21 @@ def give_up_privileges(libc: Any) -> None:
 
     Args:
         libc: The C library.
+        uid: That user.
 
     Raises:
         OSError: The kernel refuses.
     """
     if os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(WORKER_UID, 0, 0)
-        os.setresuid(WORKER_UID, 0, 0)
+        os.setresgid(uid, 0, 0)
+        os.setresuid(uid, 0, 0)
     for capability in range(CAPABILITIES):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
     if libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(bytes(24))) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"capabilities: {os.strerror(number)}")
-
-
-def _worker_uid(names: Sequence[str]) -> int:
-    return WORKER_UID if os.geteuid() == 0 and "privileges" in names else os.getuid()
 
 
 def _tasks_of(uid: int) -> int:
@@ -214,7 +224,7 @@ def _tried(name: str) -> str:
             libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             match name:
                 case "privileges":
-                    give_up_privileges(libc)
+                    give_up_privileges(libc, layers.uid)
                 case "landlock":
                     landlock.apply(layers.read, ())
                 case _ if layers.filter is not None:

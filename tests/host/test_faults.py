@@ -311,9 +311,7 @@ def test_nothing_outlives_a_check(bare: Launcher, started: Started, source: str)
     submission = started(bare, source + "\ndef me():\n    import os\n    return os.getpid()\n")
     pids = [*submission.training.f(), submission.training.me()]
     assert all(psutil.pid_exists(pid) for pid in pids)
-    before = time.monotonic()
     submission.close()
-    assert time.monotonic() - before < 2
     end = time.monotonic() + 3
     while any(alive(pid) for pid in pids) and time.monotonic() < end:
         time.sleep(0.01)

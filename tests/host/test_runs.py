@@ -96,14 +96,12 @@ def test_warm_zygote_is_shared(make: Make, tmp_path: Path, monkeypatch: pytest.M
         (warm,) = [zygote for zygote in zygotes_of(me) if "--listen" in zygote.cmdline()]
         with WarmZygote():  # a second one finds the first
             assert len(zygotes_of(me)) == before + 1
-        started = time.monotonic()
         for _ in range(2):
             with closing(ZygoteLauncher()) as using:
                 assert using.warm
                 result = grade(folder, keyword="epochs_needed", launcher=using)
                 assert result.score == result.points > 0
         assert len(zygotes_of(me)) == before + 1
-        assert time.monotonic() - started < 10
         with closing(ZygoteLauncher()) as one, closing(ZygoteLauncher()) as other:  # two runs at once
             assert (
                 grade(folder, keyword="epochs_needed", launcher=one).score == grade(folder, keyword="epochs_needed", launcher=other).score

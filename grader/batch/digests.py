@@ -11,7 +11,6 @@ import ast
 import functools
 import hashlib
 import platform
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -151,25 +150,26 @@ def _reached(module: str, name: str) -> set[str]:
         if place in seen:
             continue
         seen.add(place)
-        where, what = place
-        source = None if where.startswith(BASE_MODULES) or not where.startswith("grader") else _module(where)
-        if source is None:
-            found.add(f"{where}:{what}")
-            continue
-        if what in source.imports:
-            waiting.append(_target(*source.imports[what]))
-            continue
-        nodes = [*source.definitions.get(what, ()), *source.always] if what != "*" else [*_all(source)]
-        for node in nodes:
-            found.add(f"{where}:{ast.dump(node)}")
-            waiting += _names(where, source, node)
+        texts, following = _step(*place)
+        found.update(texts)
+        waiting += following
     return found
 
 
-def _all(source: _Module) -> Iterator[ast.stmt]:
-    for nodes in source.definitions.values():
-        yield from nodes
-    yield from source.always
+@functools.cache
+def _step(where: str, what: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """What one name stands for, as text, and the names that it reaches."""
+    source = None if where.startswith(BASE_MODULES) or not where.startswith("grader") else _module(where)
+    if source is None:
+        return (f"{where}:{what}",), ()
+    if what in source.imports:
+        return (), (_target(*source.imports[what]),)
+    nodes = _all(source) if what == "*" else [*source.definitions.get(what, ()), *source.always]
+    return tuple(f"{where}:{ast.dump(node)}" for node in nodes), tuple(name for node in nodes for name in _names(where, source, node))
+
+
+def _all(source: _Module) -> list[ast.stmt]:
+    return [*(node for nodes in source.definitions.values() for node in nodes), *source.always]
 
 
 def _target(module: str, name: str | None) -> tuple[str, str]:

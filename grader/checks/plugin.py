@@ -19,6 +19,7 @@ from grader.checks.paste import as_code
 from grader.checks.suspects import Suspects
 from grader.errors import LabError, ResultsError, SetupError
 from grader.host import limits
+from grader.host.alone import machine_turn
 from grader.host.intake import Taken
 from grader.host.launch import Launcher
 from grader.host.submission import Submission
@@ -145,6 +146,12 @@ class RubricRun:
             if function is not None and hypothesis.is_hypothesis_test(function):
                 value = int.from_bytes(seed_of(self._secret, _name(item)), "big")
                 hypothesis.seed(value)(getattr(function, "__func__", function))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        """Holds the machine's turn while a check runs, so that one that times something has no neighbours."""
+        with machine_turn(alone=_spec(item).alone):
+            return (yield)
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Stops a check whose needs did not pass."""

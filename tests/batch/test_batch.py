@@ -144,13 +144,9 @@ def cluster(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[str, 
         started += [subprocess.Popen(worker, **common) for _ in range(2)]
         yield json.loads(file.read_text())["address"], started
     finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        for process in reversed(started):
+            process.kill()
+            process.wait()
 
 
 def test_same_on_a_cluster_that_loses_a_worker(

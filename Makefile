@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA := data/small
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-gpu data demo test lint format picture benchmarks constraints
+.PHONY: help setup setup-dev setup-gpu data demo test lint format picture benchmarks constraints attacks
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,3 +47,6 @@ benchmarks: setup-dev ## Tell how the figures in benchmarks/ are measured
 
 constraints: setup-dev ## Show the versions of this environment, for constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable
+
+attacks: setup-dev ## Try every class of cheat in every tier, as this user and as an unprivileged one
+	$(BIN)/python -m tests.attacks

@@ -1,0 +1,1 @@
+"""Attacks on the grader: what cheats do, tried for real."""

@@ -233,7 +233,11 @@ class RubricRun:
         submission = self._submission
         if submission is None or state is not State.FAILED:
             return feedback
-        example = feedback.example or (as_code(*submission.last_call) if submission.last_call else "")
+        # No example can show what keeps a file from being imported, or a function from being found.
+        shows = (
+            submission.last_call is not None and "cannot be imported" not in feedback.summary and "has no function" not in feedback.summary
+        )
+        example = feedback.example or (as_code(*submission.last_call) if submission.last_call and shows else "")
         return Feedback(
             feedback.summary, feedback.comparison, feedback.help, example, feedback.where, feedback.printed or submission.printed
         )

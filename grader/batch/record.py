@@ -64,7 +64,9 @@ class Record:
             raise StoreError(f"The store does not take results any more ({reason}); mend that and give the same command again.") from error
         raise AssertionError("unreachable")
 
-    def start(self, source: str, identity: Identity, *, rule: str, scheduler: str, remarks: Sequence[str], count: int) -> bool:
+    def start(
+        self, source: str, identity: Identity, *, rule: str, scheduler: str, forced: bool, remarks: Sequence[str], count: int
+    ) -> bool:
         """Begins a run, or goes on with the one that the same command began.
 
         Returns:
@@ -79,6 +81,7 @@ class Record:
                     schema.Run.grader_digest == identity.grader_digest,
                     schema.Run.settings_digest == identity.settings_digest,
                     schema.Run.rule == rule,
+                    schema.Run.forced == forced,
                     schema.Run.state != "finished",
                 )
                 run = session.scalars(query.order_by(schema.Run.id.desc())).first()
@@ -91,6 +94,7 @@ class Record:
                         started_by=_user(),
                         started_at=now(),
                         rule=rule,
+                        forced=forced,
                     )
                     session.add(run)
                 run.state, run.scheduler, run.remarks, run.submissions = "running", scheduler, list(remarks), count

@@ -134,7 +134,13 @@ def run_batch(source: Path, roster: Roster, store: Results, options: Options, pr
     record = Record(store)
     anyone = Identity("", checks, settings, grader.__version__)
     resumed = record.start(
-        course, anyone, rule=options.rule, scheduler=options.scheduler, remarks=intake.remarks, count=len(intake.submissions)
+        course,
+        anyone,
+        rule=options.rule,
+        scheduler=options.scheduler,
+        forced=options.force,
+        remarks=intake.remarks,
+        count=len(intake.submissions),
     )
     summary = Summary(record.run_id, resumed, len(intake.submissions), remarks=intake.remarks)
     record.roster(roster)
@@ -142,13 +148,17 @@ def run_batch(source: Path, roster: Roster, store: Results, options: Options, pr
     submissions: dict[str, list[int]] = {}
     for received in intake.submissions:
         _take_in(received, record, anyone, course, work, submissions, summary)
-    finished = set() if options.force and not resumed else store.finished(work)
-    for key in work:
-        if options.force and not resumed:
-            _reopen(record, work[key].identity)
-        if key in finished:
-            for number in submissions[key]:
-                record.entry(number, key, cached=True)
+    finished = store.finished(work)
+    if options.force:
+        # What this run has made already, before it was cut off, is not made a third time.
+        begun = store.run(record.run_id).started_at
+        mine = {entry.grading.key for entry in store.entries(record.run_id) if entry.grading is not None}
+        for key in [key for key in work if key not in mine]:
+            _replace(record, key, begun)
+        finished &= mine
+    for key in finished:
+        for number in submissions[key]:
+            record.entry(number, key, cached=True)
     summary.cached = len(finished)
     progress.begin(len(work), len(finished))
     missing = [key for key in work if key not in finished]
@@ -159,9 +169,8 @@ def run_batch(source: Path, roster: Roster, store: Results, options: Options, pr
     return summary
 
 
-def _reopen(record: Record, identity: Identity) -> None:
-    record.keep(lambda: record.store.begin(identity))
-    record.keep(lambda: record.store.reopen(identity.key))
+def _replace(record: Record, key: str, before: datetime) -> None:
+    record.keep(lambda: record.store.replace(key, before=before))
 
 
 def _take_in(

@@ -220,12 +220,17 @@ class Results:
             # A grading in which the grader itself failed is not over: the next run tries those checks again.
             grading.finished_at = now() if not result.undecided else None
 
-    def reopen(self, key: str) -> None:
-        """Forgets the checks of a grading, for one that is to run anew (`--force`)."""
+    def replace(self, key: str, *, before: datetime) -> None:
+        """Makes room for a grading that is to be made anew; the old one stays for the runs that it belongs to.
+
+        Args:
+            key: The grading's key.
+            before: One that began later is the new one already, and stays.
+        """
         with self.write() as session:
-            grading = self._grading(session, key)
-            session.execute(sa.delete(schema.Check).where(schema.Check.grading_id == grading.id))
-            grading.finished_at = None
+            grading = session.scalars(sa.select(schema.Grading).where(schema.Grading.key == key)).first()
+            if grading is not None and grading.started_at < before:
+                grading.key = f"{schema.REPLACED}{grading.id}"
 
     def note_machine(self, session: Session, role: str, machine: Mapping[str, Any]) -> int:
         """Stores a machine and returns its number."""
@@ -267,6 +272,7 @@ class Results:
                 schema.Grading.settings_digest == identity.settings_digest,
                 schema.Check.digest.in_(sorted(set(identity.checks.values()))),
                 schema.Check.state != State.UNDECIDED.value,
+                schema.Grading.key.not_like(f"{schema.REPLACED}%"),
             )
             .order_by(schema.Check.id)
         )

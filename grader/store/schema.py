@@ -15,13 +15,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, DateTime, Float, ForeignKey, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Float, ForeignKey, Index, MetaData, String, Text, TypeDecorator, UniqueConstraint, false
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 DIGEST: Final = String(64)
 """SHA-256 in hexadecimal."""
 NAME: Final = String(255)
+REPLACED: Final = "replaced-"
+"""Begins the key of a grading that was made anew."""
 
 
 class Utc(TypeDecorator[datetime]):
@@ -227,7 +229,8 @@ class Grading(Base):
     """One grading of one content; immutable once `finished_at` is set.
 
     Attributes:
-        key: Digest over content, grader and settings; unique, so that nothing is counted twice.
+        key: Digest over content, grader and settings; unique, so that nothing is counted twice. A grading that was made anew
+            (`--force`) gives its key to the new one, gets one that begins with `REPLACED`, and stays for the runs that it belongs to.
         isolation: The sandbox's tier, as `GradeResult.isolation` tells it.
         notes: Remarks about the submission itself.
     """
@@ -293,6 +296,7 @@ class Run(Base):
     Attributes:
         state: `running` (also after it was cut off), `finished`, or `incomplete` when something is left to be tried again.
         rule: Which of several submissions counts: `latest` or `best`.
+        forced: Whether it grades anew what was graded already.
         scheduler: Address of the cluster's scheduler; empty on one machine.
         remarks: What intake found: unknown, duplicate and missing students, one sentence each.
     """
@@ -309,6 +313,7 @@ class Run(Base):
     state: Mapped[str] = mapped_column(String(16), default="running")
     rule: Mapped[str] = mapped_column(String(16), default="latest")
     scheduler: Mapped[str] = mapped_column(NAME, default="")
+    forced: Mapped[bool] = mapped_column(default=False, server_default=false())
     submissions: Mapped[int] = mapped_column(default=0)
     remarks: Mapped[list[str]] = mapped_column(JSON, default=list)
 

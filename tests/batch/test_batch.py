@@ -16,9 +16,11 @@ import psutil
 import pytest
 from databases import new_database
 
+from grader.batch.compare import changes
 from grader.batch.sample import SampleClass
+from grader.store.results import Results
 
-from .conftest import Batch, Grades, counted, ended, grades
+from .conftest import CHECKS, Batch, Grades, counted, ended, grades
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,23 @@ def test_other_selection_runs_only_what_is_new(batch: Batch, undisturbed: tuple[
     again = {name for name, reused, _ in rows if reused}
     assert len(again) == 3
     assert len(fresh - again) == 1
+
+
+def test_force_grades_anew_and_keeps_what_was(batch: Batch, undisturbed: tuple[str, Grades], tmp_path: Path) -> None:
+    """--force grades all again, beside what earlier runs gave; killed in the middle, the same command goes on; nobody's grade differs."""
+    url = str(tmp_path / "grades.db")
+    with sqlite3.connect(undisturbed[0]) as source, sqlite3.connect(url) as copy:
+        source.backup(copy)
+    _, gradings, checks = counted(url)
+    process = batch(url, "--force", keyword=CHECKS)
+    wait_for_checks(process, url, checks + 10)
+    process.kill()
+    process.communicate()
+    ended(batch(url, "--force", keyword=CHECKS))
+    assert counted(url) == (2, 2 * gradings, 2 * checks)
+    assert grades(url) == undisturbed[1]
+    with Results.open(url) as store:
+        assert changes(store, store.run(1), store.run(2)) == []
 
 
 def test_same_on_postgresql_by_two_at_once(batch: Batch, undisturbed: tuple[str, Grades], postgres: str) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -102,12 +103,21 @@ def test_undecided_is_tried_again(store: Results) -> None:
     assert store.result(key, name="who").checks == RESULT.checks
 
 
-def test_forced_grading_starts_anew(store: Results) -> None:
-    """A grading that is reopened has no checks, and takes other results."""
+def test_replaced_grading_stays_for_its_runs(store: Results) -> None:
+    """A grading that is made anew starts with nothing known; the old one keeps its checks under another key."""
     key = save_all(store)
-    store.reopen(key)
+    store.replace(key, before=datetime(2000, 1, 1, tzinfo=UTC))
+    assert store.is_finished(key)
+    store.replace(key, before=datetime.now(UTC))
     assert not store.is_finished(key)
     assert store.known_checks(IDENTITY) == {}
+    other = dataclasses.replace(RESULT, checks=(dataclasses.replace(ONE, earned=0), TWO))
+    assert save_all(store, result=other) == key
+    assert store.result(key, name="who") == other
+    with store.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(schema.Check)) == 4
+        old = session.scalars(sa.select(schema.Grading).where(schema.Grading.key.like("replaced-%"))).one()
+        assert old.score == RESULT.score
 
 
 def test_tables_are_those_of_the_migrations(store_url: str) -> None:

@@ -190,6 +190,26 @@ def submit(
         _print(console, line)
 
 
+@app.command(cls=_Verb, epilog="Example: lab dashboard assignment, or: lab dashboard --db sqlite:///class.db")
+def dashboard(
+    path: Submission = Path("assignment"),
+    db: Annotated[
+        str,
+        typer.Option("--db", metavar="URL", envvar="LAB_DB", help="Show a class: the database of lab batch, a file or an SQLAlchemy URL."),
+    ] = "",
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="The data set that pictures are taken from.")] = DATA / "small",
+    grade_file: Annotated[
+        Path | None, typer.Option("--grade", metavar="FILE", help="Show this grade, as lab grade --json wrote it, instead of the newest.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes Streamlit's own, 8501.")] = 0,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser on it.")] = True,
+) -> None:
+    """Show your results, or with --db a class, in a browser; only this machine can reach it. Ctrl-C ends."""
+    from dashboard.launch import serve
+
+    raise typer.Exit(serve(path, data, grade_file, db or None, port=port, open_browser=browser))
+
+
 @data_app.command("make", cls=_Verb, epilog="Example: lab data make full")
 def data_make(
     size: Annotated[str, typer.Argument(metavar="SIZE", help="small (6200 pictures) or full (as many as Tiny ImageNet).")] = "small",
@@ -262,7 +282,19 @@ def _grade(path: Path, console: Console, *, keyword: str = "", secret: bytes | N
 
         result = run_grade(path, keyword=keyword, secret=secret, listener=report.check, worker=worker)
         report.finish(result)
+    if not keyword and not result.official and path.is_dir():
+        _keep(path, result, console)
     return result
+
+
+def _keep(path: Path, result: GradeResult, console: Console) -> None:
+    """Keeps a whole public grading for the dashboard; a folder that cannot be written to costs no more than that."""
+    from grader.attempts import keep
+
+    try:
+        keep(path, result)
+    except (OSError, LabError) as error:
+        _print(console, f"This grading is not kept for the dashboard: {error}")
 
 
 def _selection(section: str, keyword: str) -> str:

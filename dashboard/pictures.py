@@ -12,21 +12,27 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from grader.artifacts import Kernels, MissingResults, Results
 from grader.checks.oracle import Weights, kernel_shape, lab_network, run, shapes
-from grader.dataset.factors import factors_of
+from grader.dataset.factors import COLOURS, SHAPES, TEXTURES, factors_of
 from grader.dataset.layout import class_ids, decode
 from grader.errors import DataError, ResultsError
 from grader.lab import CLASSES, IMAGE_SHAPE
 
-FACTORS: Final = ("shape", "texture", "colour")
+VALUES: Final = {"shape": SHAPES, "texture": TEXTURES, "colour": COLOURS}
+"""The values of each factor that a class is made of."""
+FACTORS: Final = tuple(VALUES)
 CONFUSED_IMAGES: Final = 200
 """Validation images from which confusions are counted: some seconds of NumPy on two cores."""
 CHUNK: Final = 10
 """Images that go through the network at once; more only take more memory."""
 CHANNELS: Final = 8
 """Channels of a layer that are shown."""
+
+PICTURE_WIDTH: Final = 160
+"""Width of an enlarged image, pixels."""
 
 Array = npt.NDArray[Any]
 
@@ -141,6 +147,25 @@ class Seen:
             return decode(file.read_bytes())
         except (OSError, ValueError) as error:
             raise DataError(f"The image {file} cannot be read; run `lab data info {self._data}`.") from error
+
+
+def enlarged(pixels: Array) -> Image.Image:
+    """An image as people can see it: (64, 64, 3) uint8, each pixel a square."""
+    return Image.fromarray(pixels).resize((PICTURE_WIDTH, PICTURE_WIDTH), Image.Resampling.NEAREST)
+
+
+def strip(maps: Array, side: int = 112, gap: int = 4) -> Image.Image:
+    """Feature maps side by side, all enlarged to the same size, with grey between.
+
+    Args:
+        maps: (channels, height, width) uint8.
+        side: Width and height of each, pixels.
+        gap: Between two, pixels.
+    """
+    picture = Image.new("L", (len(maps) * (side + gap) - gap, side), 127)
+    for number, one in enumerate(maps):
+        picture.paste(Image.fromarray(one).resize((side, side), Image.Resampling.NEAREST), (number * (side + gap), 0))
+    return picture
 
 
 def _named(arrays: list[Array]) -> Weights:

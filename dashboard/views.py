@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
-from PIL import Image
 
 from dashboard import show
 from dashboard.charts import grade as grade_charts
@@ -13,17 +13,14 @@ from dashboard.charts import pictures as picture_charts
 from dashboard.charts import profile as profile_charts
 from dashboard.charts import timing as timing_charts
 from dashboard.charts import training as training_charts
-from dashboard.pictures import CONFUSED_IMAGES, FACTORS, Seen
+from dashboard.pictures import CONFUSED_IMAGES, FACTORS, PICTURE_WIDTH, VALUES, Seen, enlarged, strip
 from dashboard.session import data_folder
 from dashboard.subject import Subject
-from grader.dataset.factors import COLOURS, SHAPES, TEXTURES
 from grader.errors import DataError
 from grader.report.text import closing_lines, one_line, score
 from grader.results import State
 
-_VALUES = {"shape": SHAPES, "texture": TEXTURES, "colour": COLOURS}
 TO_MEND, EVERYTHING = "to mend", "all checks"
-PICTURE_WIDTH = 160
 
 
 def score_page(subject: Subject, *, key: str = "") -> None:
@@ -155,7 +152,7 @@ def _pictures(subject: Subject, key: str) -> None:
     for column, prediction in zip(st.columns(3), seen.predictions(), strict=False):
         with column:
             words = f"{prediction.image}: {prediction.truth}, taken for {prediction.guesses[0][0]}"
-            st.image(_enlarged(prediction.pixels), width=PICTURE_WIDTH, alt=words)
+            st.image(enlarged(prediction.pixels), width=PICTURE_WIDTH, alt=words)
             st.text(f"{one_line(prediction.image)}: {prediction.truth}")
             for name, probability in prediction.guesses:
                 st.text(f"{'✓' if name == prediction.truth else ' '} {probability:6.1%}  {name}")
@@ -164,7 +161,7 @@ def _pictures(subject: Subject, key: str) -> None:
     chosen = st.selectbox("Image", images, key=f"{key}image", bind=None if key else "query-params")
     for layer, maps in seen.feature_maps(chosen or images[0]).items():
         st.text(f"{layer}: the first {len(maps)} channels, {maps.shape[1]} x {maps.shape[2]} each")
-        st.image(_strip(maps), width="stretch", alt=f"The first {len(maps)} feature maps of {layer}, {maps.shape[1]} by {maps.shape[2]}")
+        st.image(strip(maps), width="stretch", alt=f"The first {len(maps)} feature maps of {layer}, {maps.shape[1]} by {maps.shape[2]}")
     st.subheader("What the network confuses", anchor=False)
     st.caption(f"Counted on the first {CONFUSED_IMAGES} validation images.")
     with st.spinner("Looking at the validation images"):
@@ -173,31 +170,17 @@ def _pictures(subject: Subject, key: str) -> None:
         st.info("The classes of this data set are not made of shape, texture and colour.")
         return
     for factor in FACTORS:
-        show.figure(picture_charts.confusion(frame, factor, _VALUES[factor]), key=key)
+        show.figure(picture_charts.confusion(frame, factor, VALUES[factor]), key=key)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _seen(folder: str, data: str, stamp: int) -> Seen:
-    from pathlib import Path
-
     return Seen(Path(folder), Path(data))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _confusions(folder: str, data: str, stamp: int) -> pd.DataFrame:
     return _seen(folder, data, stamp).confusions()
-
-
-def _enlarged(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(pixels).resize((PICTURE_WIDTH, PICTURE_WIDTH), Image.Resampling.NEAREST)
-
-
-def _strip(maps: np.ndarray, side: int = 112, gap: int = 4) -> Image.Image:
-    """Feature maps side by side, all enlarged to the same size, with grey between."""
-    strip = Image.new("L", (len(maps) * (side + gap) - gap, side), 127)
-    for number, one in enumerate(maps):
-        strip.paste(Image.fromarray(one).resize((side, side), Image.Resampling.NEAREST), (number * (side + gap), 0))
-    return strip
 
 
 def attempts_page(subject: Subject, *, key: str = "") -> None:

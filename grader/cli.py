@@ -210,6 +210,27 @@ def dashboard(
     raise typer.Exit(serve(path, data, grade_file, db or None, port=port, open_browser=browser))
 
 
+@app.command(cls=_Verb, epilog="Example: lab report assignment -o report.html, or: lab report --db sqlite:///class.db -o class.html")
+def report(
+    path: Submission = Path("assignment"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The HTML file to write.")] = Path("report.html"),
+    db: Annotated[str, typer.Option("--db", metavar="URL", help="Report on a class: the database of lab batch.")] = "",
+    run: Annotated[int, typer.Option(min=0, help="With --db: the run; 0 takes the newest.")] = 0,
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="The data set that pictures are taken from.")] = DATA / "small",
+) -> None:
+    """Write the dashboard's charts as one HTML page that needs no server and no network."""
+    from dashboard.launch import require_dashboard
+
+    require_dashboard()
+    from dashboard.write import write_class, write_student
+
+    if db:
+        write_class(db, run or None, output)
+    else:
+        write_student(path, data, output)
+    typer.echo(f"wrote {output}")
+
+
 @data_app.command("make", cls=_Verb, epilog="Example: lab data make full")
 def data_make(
     size: Annotated[str, typer.Argument(metavar="SIZE", help="small (6200 pictures) or full (as many as Tiny ImageNet).")] = "small",

@@ -58,7 +58,8 @@ def item_table(items: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         `check`, `title`, `points`, `students`, `difficulty` (share of its points that the class earned), `passed`, `low`, `high`
-        (Wilson, of the share that passed), `discrimination` (correlation with the rest of the score; NaN where it is not told), `mean_s`, `longest_s`.
+        (Wilson, of the share that passed), `discrimination` (correlation with the rest of the score; NaN where it is not told), `mean_s`,
+        `longest_s`.
     """
     rows = []
     for item in items.itertuples():

@@ -11,6 +11,10 @@ klass, run = whole_class(), chosen_run()
 if run is None:
     show.nothing("No class was graded into this database yet.", "lab batch submissions --db sqlite:///class.db")
     st.stop()
+runs = klass.runs()
+this = runs[runs["id"] == run].iloc[0]
+if this["state"] != "finished":
+    st.info(f"This run is {this['state']}: what follows is what there is so far. The page Progress shows how far it is.")
 results, missing = klass.results(run), klass.missing(run)
 flagged = klass.look_into(run)
 graded = results[results["graded"]]
@@ -33,8 +37,7 @@ if len(graded):
     show.figure(charts.distribution(graded["score"], float(graded["points"].max())))
 else:
     st.info("Nothing is graded yet; the page Progress shows how far the run is.")
-runs = klass.runs()
-remarks = runs[runs["id"] == run]["remarks"].map(show.json_list).iloc[0]
+remarks = show.json_list(this["remarks"])
 if remarks:
     with st.expander(f"What intake found ({len(remarks)})"):
         for remark in remarks:

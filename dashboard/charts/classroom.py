@@ -136,8 +136,9 @@ def _over_class(
     frame: pd.DataFrame, x: str, x_title: str, y: str, y_title: str, chosen: list[str], *, log: bool = False
 ) -> tuple[alt.LayerChart, pd.DataFrame]:
     summary = band(frame, x, y)
-    x_scale = alt.Scale(type="log", nice=False, padding=20) if log else alt.Scale(nice=False)
-    base = alt.Chart(summary).encode(x=alt.X(f"{x}:Q", title=x_title, scale=x_scale, axis=alt.Axis(tickMinStep=1, format="d")))
+    x_scale = alt.Scale(type="log", nice=False, padding=20) if log else alt.Scale(nice=False, zero=False)
+    places = alt.Axis(values=sorted(int(place) for place in summary[x]), format="d", labelOverlap=True)
+    base = alt.Chart(summary).encode(x=alt.X(f"{x}:Q", title=x_title, scale=x_scale, axis=places))
     chart = base.mark_area(color=BLUE, opacity=0.2).encode(
         y=alt.Y("low:Q", title=y_title, scale=alt.Scale(zero=False)), y2="high:Q"
     ) + base.mark_line(color=BLUE, point=True).encode(

@@ -70,7 +70,9 @@ def arithmetic(measured: Measured) -> Figure:
             x=alt.X("layer:N", sort=list(costs["layer"]), title="layer, in the network's order", axis=alt.Axis(labelAngle=0)),
             xOffset=alt.XOffset("what:N", sort=[times, macs]),
             y=alt.Y("share:Q", title="share, %", axis=alt.Axis(format="%")),
-            color=alt.Color("what:N", title=None, scale=scale([times, macs], (VERMILION, BLUE)), legend=alt.Legend(orient="top")),
+            color=alt.Color(
+                "what:N", title=None, scale=scale([times, macs], (VERMILION, BLUE)), legend=alt.Legend(orient="top", labelLimit=0)
+            ),
             tooltip=["layer", "what", alt.Tooltip("share", format=".1%"), "amount"],
         )
         .properties(height=280)
@@ -98,7 +100,7 @@ def roofline(measured: Measured) -> Figure:
     peak = measured.peak_macs_per_s / 1e9 if measured.peak_macs_per_s else seen
     what = "peak that the calibration measured" if measured.peak_macs_per_s else "highest rate seen in this profile (no calibration)"
     base = alt.Chart(frame).encode(
-        x=alt.X("macs_per_byte:Q", title="arithmetic intensity, multiply-accumulates a byte", scale=alt.Scale(type="log", nice=True)),
+        x=alt.X("macs_per_byte:Q", title="arithmetic intensity, multiply-accumulates a byte", scale=alt.Scale(type="log", padding=30)),
         y=alt.Y("gmacs_per_s:Q", title="rate, billion multiply-accumulates a second", scale=alt.Scale(type="log", nice=True)),
         tooltip=[
             "layer",
@@ -147,13 +149,13 @@ def images(measured: Measured) -> Figure:
         alt.Chart(frame)
         .mark_bar()
         .encode(
-            y=alt.Y("image:N", sort=None, title=None),
+            y=alt.Y("image:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)),
             yOffset=alt.YOffset("what:N", sort=names_in_order),
             x=alt.X("milliseconds:Q", title="latency, ms"),
             color=alt.Color("what:N", title=None, scale=scale(names_in_order), legend=alt.Legend(orient="top")),
             tooltip=["image", "what", alt.Tooltip("milliseconds", format=".3f")],
         )
-        .properties(height=rows_height(len(frame), 24))
+        .properties(height=rows_height(frame["image"].nunique(), 60))
     )
     words = ", ".join(f"{row.image} {row.what} {row.milliseconds:.2f} ms" for row in frame.itertuples())
     title = f"Latency of the sample images: {total:.2f} ms together" if total else "Kernel time of the sample images"

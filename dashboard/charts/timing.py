@@ -40,7 +40,7 @@ def latency_samples(measured: Measured) -> Figure:
     words = [VALID, UNSTABLE, INVALID]
     base = alt.Chart(frame).encode(y=alt.Y("setting:N", sort=None, title=None, axis=alt.Axis(labelLimit=240)))
     points = base.mark_point(size=55, filled=True, opacity=0.75).encode(
-        x=alt.X("latency_ms:Q", title="latency an image, ms (log scale)", scale=alt.Scale(type="log", nice=True)),
+        x=alt.X("latency_ms:Q", title="latency an image, ms (log scale)", scale=alt.Scale(type="log", nice=False, padding=30)),
         color=alt.Color("verdict:N", scale=scale(words, (BLUE, VERMILION, PURPLE)), legend=alt.Legend(orient="top", title="verdict")),
         shape=alt.Shape("verdict:N", scale=alt.Scale(domain=words, range=["circle", "triangle-up", "cross"])),
         tooltip=["setting", "repeat", alt.Tooltip("latency_ms", format=".3f", title="latency, ms"), "verdict"],
@@ -65,7 +65,8 @@ def _spread(measured: Measured, mode: str) -> pd.DataFrame:
 
 
 def _with_band(frame: pd.DataFrame, x: str, x_title: str, y: str, y_title: str, colour: str, *, log_y: bool = False) -> alt.LayerChart:
-    base = alt.Chart(frame).encode(x=alt.X(f"{x}:Q", title=x_title, scale=alt.Scale(type="log", nice=False, padding=20)))
+    places = alt.Axis(values=sorted(int(place) for place in frame[x].unique()), format="d")
+    base = alt.Chart(frame).encode(x=alt.X(f"{x}:Q", title=x_title, axis=places, scale=alt.Scale(type="log", nice=False, padding=20)))
     vertical = alt.Scale(type="log", nice=True) if log_y else alt.Scale(zero=False)
     points = base.mark_point(color=colour, opacity=0.6, size=40).encode(
         y=alt.Y(f"{y}:Q", title=y_title, scale=vertical), tooltip=[x, alt.Tooltip(y, format=".3g")]

@@ -29,11 +29,13 @@ def _curves(measured: Measured, train: str, val: str, name: str, title: str, uni
     marks = [{"epoch": best, "mark": f"best epoch {best}"}]
     if acted:
         marks.append({"epoch": ran, "mark": f"stopped after epoch {ran}"})
-    base = alt.Chart(frame).encode(x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False)))
+    base = alt.Chart(frame).encode(
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False, zero=False))
+    )
     line = base.mark_line(point=True).encode(
         y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False)),
         color=alt.Color("images:N", title=None, scale=scale([TRAIN, VAL], (VERMILION, BLUE)), legend=alt.Legend(orient="top")),
-        strokeDash=alt.StrokeDash("images:N", scale=alt.Scale(domain=[TRAIN, VAL], range=[[4, 3], [1, 0]]), title=None),
+        strokeDash=alt.StrokeDash("images:N", scale=alt.Scale(domain=[TRAIN, VAL], range=[[4, 3], [1, 0]]), legend=None),
         tooltip=["images", "epoch", alt.Tooltip("value", format=".4f")],
     )
     names = [mark["mark"] for mark in marks]
@@ -42,7 +44,7 @@ def _curves(measured: Measured, train: str, val: str, name: str, title: str, uni
         .mark_rule(size=2)
         .encode(
             x="epoch:Q",
-            color=alt.Color("mark:N", title=None, scale=scale(names, (GREEN, PURPLE)), legend=alt.Legend(orient="top")),
+            color=alt.Color("mark:N", title=None, scale=scale(names, (GREEN, PURPLE)), legend=alt.Legend(orient="bottom", labelLimit=0)),
             strokeDash=alt.value([2, 2]),
             tooltip=["mark"],
         )
@@ -82,7 +84,7 @@ def sweep(measured: Measured) -> Figure:
             x=alt.X("epochs_run:Q", title="epochs really run", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(zero=False)),
             y=alt.Y("val_accuracy:Q", title="validation accuracy, fraction", scale=alt.Scale(zero=False)),
             color=alt.Color("batch size:N", scale=scale(sorted(frame["batch size"].unique(), key=int)), legend=alt.Legend(orient="top")),
-            shape=alt.Shape("limit:N", sort=order, title=None, legend=alt.Legend(orient="top")),
+            shape=alt.Shape("limit:N", sort=order, title=None, legend=alt.Legend(orient="bottom", labelLimit=0)),
             tooltip=["batch size", "limit", "epochs_run", alt.Tooltip("val_accuracy", format=".3f"), alt.Tooltip("seconds", format=".1f")],
         )
         .properties(height=HEIGHT)

@@ -286,5 +286,5 @@ def _first(error: ValidationError) -> str:
     if first["type"] == "json_invalid":
         return "is cut short or is not JSON"
     if place == "version":
-        return f"has version {str(first['input'])[:40]!r}, expected {RESULTS_VERSION}"
+        return f"has version {first['input']!r:.40}, expected {RESULTS_VERSION}"
     return f"is damaged: at {place}, {first['msg'].lower()} (received {str(first['input'])[:60]!r})"

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from grader.host.jail import Isolation, Tier, probe
+
 PYTHON_FIRST: Final = (3, 11)
 PYTHON_LAST: Final = (3, 13)
 TENSORFLOW_SERIES: Final = ("2.20", "2.21")
@@ -130,12 +132,21 @@ def check_encoding(encoding: str) -> Finding:
     return Finding("encoding", False, f"{encoding}, expected utf-8", "set PYTHONUTF8=1")
 
 
-def check_isolation(platform: str) -> Finding:
-    """How a submission is kept apart from the grader."""
-    if platform == "linux":
-        return Finding("isolation", True, "a fork of a prepared process for each check (zygote)")
-    advice = "nothing to do; each check takes some seconds more"
-    return Finding("isolation", False, f"no safe fork on {platform}: a new process for each check", advice)
+def check_isolation(platform: str, find: Callable[[], Isolation] = probe) -> Finding:
+    """How a submission is kept apart from the grader: the tier, and why it is not a higher one.
+
+    Args:
+        platform: `sys.platform`.
+        find: Tells the tier; only asked on Linux.
+    """
+    if platform != "linux":
+        text = f"tier C: {platform} has no safe fork and no sandbox of ours: a new process for each check, which takes some seconds more"
+        return Finding("isolation", False, text, "nothing to do for your own work; grade a class on Linux")
+    isolation = find()
+    if isolation.tier is Tier.A:
+        return Finding("isolation", True, str(isolation))
+    advice = "nothing to do for your own work; for a class, mend that"
+    return Finding("isolation", False, f"{isolation}; not a higher tier since {'; '.join(isolation.missing)}", advice)
 
 
 def check_data(folder: Path) -> Finding:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +18,10 @@ from grader.lab import SECTIONS
 
 RESULT_VERSION: Final = 1
 """Version of the JSON form. History: 1 (0.1.0), the first."""
+
+
+_RAISED: Final = re.compile(r"[\w. ]{1,80} (raised \w{1,80}|ran out of memory|returned something that cannot be read)(?=:)")
+"""The part of a summary that the grader itself wrote, before text of the submission's."""
 
 
 class State(StrEnum):
@@ -37,6 +42,7 @@ class Cause(StrEnum):
     STUDENT_ERROR = "student error"
     TIME_OUT = "time-out"
     OUT_OF_MEMORY = "out of memory"
+    DISK_LIMIT = "disk limit"
     CRASH = "crash"
     COULD_NOT_RUN = "could not run"
     GRADER_FAULT = "grader fault"
@@ -74,6 +80,7 @@ class CheckResult:
         earned: Points earned, 0 to `points`.
         duration_s: Wall-clock time of the check.
         command: The command that runs this check alone.
+        hidden: Whether the feedback holds examples that were drawn from the course's secret: for the instructor, not for the student.
     """
 
     name: str
@@ -85,6 +92,17 @@ class CheckResult:
     cause: Cause | None = None
     feedback: Feedback | None = None
     command: str = ""
+    hidden: bool = False
+
+    def for_student(self) -> CheckResult:
+        """What the student may be shown: of a hidden example neither its values nor text that the submission itself made of them."""
+        feedback = self.feedback
+        if not self.hidden or feedback is None:
+            return self
+        raised = _RAISED.match(feedback.summary)
+        summary = f"{raised[0]} for a hidden example" if raised else feedback.summary
+        shown = Feedback(summary, (f"The example is hidden; for public ones run: {self.command}",), feedback.help, where=feedback.where)
+        return dataclasses.replace(self, feedback=shown, hidden=False)
 
     @property
     def section(self) -> str:
@@ -102,7 +120,7 @@ class GradeResult:
         checks: The checks in the rubric's order.
         official: True when a course secret seeded the run; False for a student's own run with the public seed.
         grader_version: Version of this package.
-        isolation: How the submission was kept apart: `zygote` or `subprocess` (a sandbox's tier comes here).
+        isolation: How the submission was kept apart: the tier and what it is made of, "tier A (bubblewrap, ...)".
         started_at: ISO 8601, UTC.
         duration_s: Wall-clock time of the whole grading.
         notes: Remarks about the submission itself, one sentence each (files that were ignored, say).
@@ -133,6 +151,10 @@ class GradeResult:
     def undecided(self) -> float:
         """Points of checks in which the grader itself failed; run again before the score is used."""
         return _total(check.points for check in self.checks if check.state is State.UNDECIDED)
+
+    def for_student(self) -> GradeResult:
+        """The same grade with what may be shown to the student; a public run is returned as it is."""
+        return dataclasses.replace(self, checks=tuple(check.for_student() for check in self.checks))
 
     def section(self, name: str) -> tuple[CheckResult, ...]:
         """The checks of one section, in order."""

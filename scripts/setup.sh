@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 kind="${1:-student}"
 case "$kind" in
     student) target="." ;;
-    dev) target=".[dashboard,dev]" ;;
+    dev) target=".[instructor,dashboard,dev]" ;;
     gpu) target=".[gpu]" ;;
     *) echo "setup: there is no kind '$kind'; expected student, dev or gpu" >&2; exit 2 ;;
 esac

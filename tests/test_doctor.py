@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from grader import doctor
+from grader.host.jail import Isolation, Tier
 
 
 @pytest.mark.parametrize("version", [(3, 11, 0), (3, 12, 1), (3, 13, 9)])
@@ -112,8 +113,13 @@ def test_write_access(tmp_path: Path) -> None:
 
 
 def test_isolation_depends_on_the_system() -> None:
-    """Linux has the zygote; elsewhere a new process for each check is a note, not a stop."""
-    assert doctor.check_isolation("linux").ok
+    """Tier A is fine; a lower one, or another system, is a note that says why, not a stop."""
+    for isolation in (Isolation(Tier.B, ("seccomp",), ("bubblewrap is not installed",)), Isolation(Tier.C, ("limits",), ("no Landlock",))):
+        finding = doctor.check_isolation("linux", lambda isolation=isolation: isolation)
+        assert not finding.ok
+        assert f"tier {isolation.tier}" in finding.text
+        assert isolation.missing[0] in finding.text
+    assert doctor.check_isolation("linux", lambda: Isolation(Tier.A, ("bubblewrap",))).ok
     for platform in ("darwin", "win32"):
         assert not doctor.check_isolation(platform).ok
         assert not doctor.check_isolation(platform).essential

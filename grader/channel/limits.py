@@ -14,6 +14,8 @@ class Limits:
         cpu_s: Processor time of the whole worker.
         memory_bytes: Address space. TensorFlow needs 2 GiB; 1 GiB is too little.
         file_bytes: Largest file that may be written.
+        scratch_bytes: All files in the worker's scratch folder together.
+        scratch_files: Number of files and folders there.
         threads: Threads that TensorFlow may use for one operation, and for several at once; 0 lets it choose.
     """
 
@@ -21,4 +23,6 @@ class Limits:
     cpu_s: int
     memory_bytes: int
     file_bytes: int
+    scratch_bytes: int
+    scratch_files: int
     threads: int

@@ -16,12 +16,30 @@ from typing import Any, Final, TypeVar
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from hypothesis.strategies import SearchStrategy
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 PUBLIC_KEY: Final = b"public"
 """Seeds a student's own run, so that it is the same each time. Official runs use the course's secret."""
+
+
+NO_CONSTANTS: Final = Constants()
+
+
+def draw_the_same_everywhere() -> None:
+    """Makes Hypothesis draw from the seed alone.
+
+    It also draws numbers that stand in the source of whatever modules happen to be loaded from outside site-packages, so that the same
+    seed gave other examples in an editable installation, beside a test suite, or in a batch. There is no setting for it.
+    """
+    providers._get_local_constants = lambda: NO_CONSTANTS
+    providers.CONSTANTS_CACHE.cache.clear()
+
+
+draw_the_same_everywhere()
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class RubricRun:
             checks=tuple(self._results.values()),
             official=self._secret is not None,
             grader_version=grader.__version__,
-            isolation=self._launcher.isolation,
+            isolation=str(self._launcher.isolation),
             started_at=self._started_at,
             duration_s=round(time.monotonic() - self._started, 3),
             notes=self._taken.notes,
@@ -199,6 +199,7 @@ class RubricRun:
             duration_s=round(time.monotonic() - self._check_started, 4),
             cause=cause,
             feedback=feedback,
+            hidden=self._secret is not None and _draws(item),
             command=f"pytest grader -k {item.name.partition('[')[0].removeprefix('test_')}",
         )
 
@@ -218,6 +219,11 @@ def _spec(item: Any) -> CheckSpec:
         raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(f"{item.nodeid} is not marked as a check"))
     assert isinstance(spec, CheckSpec)
     return spec
+
+
+def _draws(item: Any) -> bool:
+    """Whether a check's examples follow from the seed; the others look at what the student handed in."""
+    return hypothesis.is_hypothesis_test(item.obj) or bool({"rng", "seed"} & set(item.fixturenames))
 
 
 def _failure_in(group: BaseExceptionGroup[BaseException]) -> CheckFailed | None:

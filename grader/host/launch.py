@@ -1,9 +1,10 @@
-"""Starts and ends workers: forks of a zygote on Linux, a plain subprocess elsewhere."""
+"""Starts and ends workers: forks of a zygote on Linux, in the best jail that the machine gives; a plain subprocess elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,19 +13,61 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import IO, Any, Final, cast
 
 import msgpack
 
 from grader.channel.limits import Limits
 from grader.errors import SetupError
-from grader.host.warm import connect_warm
+from grader.host import jail, limits
+from grader.host.jail import Isolation, Jail, Tier
+from grader.host.warm import connect_warm, rooms_folder
 
 READY_S: Final = 120.0
 """Longest wait for a zygote's TensorFlow import: 2 to 6 s when compiled, 13 s when not, more on a cold disk."""
 
 REAP_S: Final = 10.0
 PRINTED_BYTES: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A worker's files, in a folder that nobody else is told of.
+
+    Attributes:
+        submission: The submission's files; a worker may read them.
+        scratch: A worker may read and write there.
+    """
+
+    submission: Path
+    scratch: Path
+
+    @classmethod
+    def make(cls, rooms: Path) -> Room:
+        """Makes an empty room below a launcher's folder."""
+        top = Path(tempfile.mkdtemp(dir=rooms))
+        room = cls(top / "submission", top / "scratch")
+        # A worker may run as another user; that it cannot find this folder by listing is the launcher's care.
+        for folder, mode in ((top, 0o711), (room.submission, 0o755), (room.scratch, 0o777 if _is_root() else 0o700)):
+            folder.mkdir(exist_ok=True)
+            folder.chmod(mode)
+        return room
+
+    def fill(self, folder: Path) -> None:
+        """Copies a submission's Python files into the room; a worker needs nothing else of it.
+
+        Args:
+            folder: The taken submission.
+        """
+        for file in folder.glob("*.py"):
+            copy = self.submission / file.name
+            shutil.copyfile(file, copy)
+            copy.chmod(0o644)
+
+    def remove(self) -> None:
+        """Removes the room and what was left in it."""
+        shutil.rmtree(self.submission.parent, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +117,31 @@ class Launcher(ABC):
     """Starts workers. One launcher serves a whole grading.
 
     Attributes:
-        isolation: How workers are kept apart, for the result.
         fresh: Whether each worker costs so little that every check gets its own.
         usable: Whether a worker has been started already.
+        rooms: The folder below which workers' rooms are made.
     """
 
-    isolation: str
     fresh: bool
     usable: bool = False
+    rooms: Path
+
+    @property
+    @abstractmethod
+    def isolation(self) -> Isolation:
+        """How workers are kept apart.
+
+        Raises:
+            SetupError: No worker can be started on this machine.
+        """
 
     @abstractmethod
-    def start(self, limits: Limits) -> WorkerProcess:
+    def start(self, limits: Limits, room: Room) -> WorkerProcess:
         """Starts a worker.
+
+        Args:
+            limits: What it may use.
+            room: Its files.
 
         Raises:
             SetupError: No worker can be started on this machine.
@@ -97,34 +153,57 @@ class Launcher(ABC):
 
 
 class ZygoteLauncher(Launcher):
-    """Forks workers from a zygote: a warm one that listens, or a private one that is started here."""
+    """Forks workers from a zygote: a warm one that listens, or a private one that is started here.
 
-    isolation = "zygote"
+    Args:
+        tier: The highest tier to use; by default $LAB_TIER, or the best that the machine gives.
+        devices: Whether workers may use GPUs, which no jail lets through: `lab measure` on a person's own machine.
+    """
+
     fresh = True
 
-    def __init__(self) -> None:
+    def __init__(self, tier: str | None = None, *, devices: bool = False) -> None:
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: dict[int, Exit] = {}
+        self._told: dict[str, Any] | None = None
+        self._wanted = tier
+        self._devices = devices
+        self._own_rooms: Path | None = None
+        self._jail: Jail | None = None
         self.warm = False
         self._connect()
 
-    def start(self, limits: Limits) -> WorkerProcess:
+    @property
+    def isolation(self) -> Isolation:
+        """How workers are kept apart, as the zygote has found it."""
+        self._wait_until_ready()
+        assert self._jail is not None
+        assert self._told is not None
+        return jail.judge(self._jail, self._told)
+
+    def start(self, limits: Limits, room: Room) -> WorkerProcess:
         """Forks a worker; a zygote that has gone is started again once."""
         for attempt in (1, 2):
             try:
-                worker = self._fork(limits)
+                worker = self._fork(limits, room)
                 self.usable = True
                 return worker
             except (OSError, SetupError):
                 if attempt == 2:
                     raise
-                self.close()
+                self._disconnect()
                 self._connect()
         raise AssertionError("unreachable")
 
     def close(self) -> None:
         """Closes the control connection: the zygote ends the workers of this launcher, and itself if it is private."""
+        self._disconnect()
+        if self._own_rooms is not None:
+            shutil.rmtree(self._own_rooms, ignore_errors=True)
+            self._own_rooms = None
+
+    def _disconnect(self) -> None:
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -140,33 +219,42 @@ class ZygoteLauncher(Launcher):
 
     def _connect(self) -> None:
         self._ended.clear()
-        self._control = connect_warm()
+        self._told = None
+        self._jail = jail.choose(Tier.C if self._devices else self._wanted)
+        self._control = None if self._devices else connect_warm(self._jail)
         self.warm = self._control is not None
-        if self._control is None:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._process = subprocess.Popen(
-                    # -P: nothing is imported from the folder that the grader happens to be started in
-                    [sys.executable, "-P", "-m", "grader.worker.zygote", "--control", str(theirs.fileno())],
-                    pass_fds=(theirs.fileno(),),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    start_new_session=True,
-                )
-            self._control = ours
-        self._ready = False
+        if self.warm:
+            self.rooms = rooms_folder(self._jail)
+            return
+        if self._own_rooms is None:
+            self._own_rooms = make_rooms()
+        self.rooms = self._own_rooms
+        self._control, self._process = _start_zygote(self._jail, self.rooms, devices=self._devices)
 
-    def _fork(self, limits: Limits) -> WorkerProcess:
+    def _wait_until_ready(self) -> None:
+        if self._told is not None:
+            return
+        try:
+            self._told = self._expect("ready", READY_S)
+        except SetupError as error:
+            if self._jail is None or self._jail.bubblewrap is None or self._process is None:
+                raise
+            # bubblewrap works here and the zygote in it does not: a path of this machine's that is not seen inside.
+            self._disconnect()
+            self._jail = Jail(None, False, self._jail.layers, (f"the zygote does not start inside bubblewrap: {error}",))
+            self._control, self._process = _start_zygote(self._jail, self.rooms, devices=self._devices)
+            self._told = self._expect("ready", READY_S)
+
+    def _fork(self, limits: Limits, room: Room) -> WorkerProcess:
         if self._control is None:
             raise OSError("no zygote")
-        if not self._ready:
-            self._expect("ready", READY_S)
-            self._ready = True
+        self._wait_until_ready()
+        assert self._control is not None
         printed = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         ours, theirs = socket.socketpair()
         with theirs:
-            request = msgpack.packb({"op": "fork", "limits": asdict(limits)})
+            folders = {"submission": str(room.submission), "scratch": str(room.scratch)}
+            request = msgpack.packb({"op": "fork", "limits": asdict(limits), "room": folders})
             try:
                 socket.send_fds(self._control, [request], [theirs.fileno(), printed.fileno()])
                 pid = self._expect("forked", REAP_S)["pid"]
@@ -250,10 +338,18 @@ class _ForkedWorker(WorkerProcess):
 class SubprocessLauncher(Launcher):
     """Starts each worker as a new Python process; used where forking a zygote is not possible."""
 
-    isolation = "subprocess"
     fresh = False
 
-    def start(self, limits: Limits) -> WorkerProcess:
+    def __init__(self) -> None:
+        self.rooms = make_rooms()
+
+    @property
+    def isolation(self) -> Isolation:
+        """Nothing but the clock keeps such a worker."""
+        system = "asked for" if sys.platform == "linux" else f"all that {sys.platform} gives"
+        return Isolation(Tier.C, ("a subprocess",), (f"a plain subprocess was {system}",))
+
+    def start(self, limits: Limits, room: Room) -> WorkerProcess:
         """Starts a worker process; its memory is not limited here, its time is kept by the trusted side."""
         printed = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         keep = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "HOME", "USERPROFILE", "LANG", "LC_ALL", "TZ")
@@ -281,7 +377,8 @@ class SubprocessLauncher(Launcher):
         return _Subprocess(process, printed, ours)
 
     def close(self) -> None:
-        """Nothing is held between workers."""
+        """Removes the folder of the rooms."""
+        shutil.rmtree(self.rooms, ignore_errors=True)
 
 
 class _Subprocess(WorkerProcess):
@@ -319,11 +416,62 @@ class _Subprocess(WorkerProcess):
         return Exit(code)
 
 
-def launcher(kind: str = "auto") -> Launcher:
+def make_rooms() -> Path:
+    """A new folder for rooms, which others can pass through and not list."""
+    folder = Path(tempfile.mkdtemp(prefix="lab-"))
+    folder.chmod(0o711)
+    return folder
+
+
+def refuse_without_sandbox(launcher: Launcher, *, unsandboxed: bool = False) -> None:
+    """Refuses to run code of strangers where nothing holds it.
+
+    Args:
+        launcher: What would run it.
+        unsandboxed: Whether somebody said in so many words that it is to be run all the same.
+
+    Raises:
+        SetupError: The launcher gives tier C.
+    """
+    isolation = launcher.isolation
+    if isolation.tier is Tier.C and not unsandboxed:
+        raise SetupError(
+            f"This machine gives no sandbox ({'; '.join(isolation.missing)}), and a class is not graded without: a submission could "
+            "read and change whatever you can. Mend that (`lab doctor` tells how), use a machine or container that holds nothing else, "
+            "or say `--unsandboxed`."
+        )
+
+
+def _start_zygote(jail_: Jail, rooms: Path, *, devices: bool) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        try:
+            process = subprocess.Popen(
+                jail_.command(rooms, "--control", str(theirs.fileno()), tasks=limits.TASKS),
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env=jail.environment(devices=devices),
+            )
+        except OSError as error:
+            ours.close()
+            raise SetupError(f"The worker could not be started ({error}); run `lab doctor`.") from error
+    return ours, process
+
+
+def _is_root() -> bool:
+    return os.name == "posix" and os.geteuid() == 0
+
+
+def launcher(kind: str = "auto", *, tier: str | None = None, devices: bool = False) -> Launcher:
     """Makes the launcher for this machine.
 
     Args:
         kind: `auto`, `zygote` or `subprocess`. The environment variable LAB_WORKER stands in for `auto`.
+        tier: The highest tier to use (A, B or C); by default $LAB_TIER, or the best that the machine gives.
+        devices: Whether workers may use GPUs, for measurements of a person's own code; no jail then.
 
     Returns:
         A launcher; close it when done.
@@ -335,10 +483,20 @@ def launcher(kind: str = "auto") -> Launcher:
         kind = os.environ.get("LAB_WORKER") or ("zygote" if sys.platform == "linux" else "subprocess")
     match kind:
         case "zygote" if sys.platform == "linux":
-            return ZygoteLauncher()
+            return ZygoteLauncher(tier, devices=devices)
         case "subprocess":
             return SubprocessLauncher()
     raise SetupError(f"Expected the worker kind `zygote` (Linux only) or `subprocess`, received {kind!r} on {sys.platform}.")
 
 
-__all__ = ["Exit", "Launcher", "SubprocessLauncher", "WorkerProcess", "ZygoteLauncher", "launcher"]
+__all__ = [
+    "Exit",
+    "Launcher",
+    "Room",
+    "SubprocessLauncher",
+    "WorkerProcess",
+    "ZygoteLauncher",
+    "launcher",
+    "make_rooms",
+    "refuse_without_sandbox",
+]

@@ -6,17 +6,65 @@ Values are for the machine class the lab is meant for (2 cores, 8 GiB and up). W
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import tomllib
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Final
 
 from grader.channel.limits import Limits
+from grader.errors import SetupError
 
-CHECK: Final = Limits(wall_s=20.0, cpu_s=60, memory_bytes=6 * 2**30, file_bytes=256 * 2**20, threads=0)
+CHECK: Final = Limits(
+    wall_s=20.0,
+    cpu_s=60,
+    memory_bytes=6 * 2**30,
+    file_bytes=256 * 2**20,
+    scratch_bytes=512 * 2**20,
+    scratch_files=20_000,
+    threads=0,
+)
 """For one check. The slowest check of the reference takes under 5 s on 2 cores; memory is address space, of which TensorFlow
 reserves more than it touches (measured: 2 GiB is enough, 1 GiB is not)."""
 
-MEASURE: Final = Limits(wall_s=4 * 3600.0, cpu_s=40 * 3600, memory_bytes=64 * 2**30, file_bytes=4 * 2**30, threads=0)
+MEASURE: Final = Limits(
+    wall_s=4 * 3600.0,
+    cpu_s=40 * 3600,
+    memory_bytes=64 * 2**30,
+    file_bytes=4 * 2**30,
+    scratch_bytes=64 * 2**30,
+    scratch_files=10_000_000,
+    threads=0,
+)
 """For `lab measure`: a person's own run on their own machine, bounded only so that it ends."""
+
+TASKS: Final = 1024 + 64 * (os.cpu_count() or 1)
+"""Threads that a worker's user may have beyond those that run when the zygote starts. TensorFlow starts a few for each core; many
+workers share one user."""
+
+FILE_VARIABLE: Final = "LAB_LIMITS"
+"""Environment variable that names a TOML file with other limits of a check: `wall_s = 40` and so on, the names of `Limits`."""
+
+
+def configured() -> Limits:
+    """The limits of a check: `CHECK`, with what the file named by $LAB_LIMITS changes.
+
+    Raises:
+        SetupError: The file is not there, is not TOML, or holds something else than limits.
+    """
+    name = os.environ.get(FILE_VARIABLE)
+    if not name:
+        return CHECK
+    known = {field.name: field.type for field in fields(Limits)}
+    try:
+        given = tomllib.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SetupError(f"The limits cannot be read from {name} ({error}); expected a TOML file, or ${FILE_VARIABLE} not set.") from error
+    for key, value in given.items():
+        whole = known.get(key) == "int"
+        if key not in known or isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value < 0:
+            wanted = f"{key} as a {'whole ' if whole else ''}number" if key in known else f"one of {', '.join(known)}"
+            raise SetupError(f"{name} holds {key} = {value!r}; expected {wanted}.")
+    return replace(CHECK, **given)
 
 
 def for_check(wall_s: float | None = None, *, cores: int | None = None) -> Limits:
@@ -31,7 +79,10 @@ def for_check(wall_s: float | None = None, *, cores: int | None = None) -> Limit
     """
     cores = cores or os.cpu_count() or 1
     scale = 2.0 if cores < 2 else 1.0
-    return replace(CHECK, wall_s=(wall_s or CHECK.wall_s) * scale, cpu_s=int(CHECK.cpu_s * max(1, cores // 2)))
+    usual = configured()
+    # A check that asks for more time than usual gets more in the same measure when the usual time was changed.
+    longer = (wall_s or CHECK.wall_s) / CHECK.wall_s
+    return replace(usual, wall_s=usual.wall_s * longer * scale, cpu_s=int(usual.cpu_s * max(1, cores // 2)))
 
 
 def slow_start(limits: Limits) -> Limits:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import inspect
 import re
-import shutil
 import signal
-import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +21,8 @@ from grader.channel.limits import Limits
 from grader.channel.peer import Objects, Peer, Refusal, RemoteError
 from grader.channel.values import Reference
 from grader.errors import ChannelError, PeerGone, SetupError, ValueRefused
-from grader.host.launch import Exit, Launcher, WorkerProcess
+from grader.host.launch import Exit, Launcher, Room, WorkerProcess
+from grader.host.scratch import Usage, usage
 from grader.lab import SECTIONS
 from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import Cause, Feedback, State
@@ -32,6 +32,12 @@ _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f
 GRACE_S: Final = 2.0
 """How long a worker whose channel closed may take to end by itself, so that its own status tells why."""
 
+WATCH_S: Final = 0.1
+"""How often a worker's scratch folder is looked at."""
+
+_NO_LEAVE: Final = (
+    "The grader runs your functions without network, other processes, or files but those it names: do the work in the function."
+)
 _GROWING: Final = "Look for arrays that grow with the data."
 
 
@@ -76,7 +82,8 @@ class Submission:
 
     Attributes:
         folder: As given.
-        scratch: A folder that the worker may read and write, made for this submission object and removed by `close`.
+        scratch: A folder that the worker may read and write, made for this submission object and removed by `close`. What lies there is
+            the worker's: read it with `grader.host.scratch.read`, which follows no link.
         data, model, profiling, timing, training: The student's functions.
         tools: The worker's tools.
         peak_bytes: Largest resident memory of any worker that has ended.
@@ -95,10 +102,12 @@ class Submission:
         self._launcher = launcher
         self._worker: WorkerProcess | None = None
         self._peer: Peer | None = None
-        self._watchdog: threading.Timer | None = None
-        self._late: WorkerProcess | None = None
+        self._guard: threading.Event | None = None
+        self._ended_for: tuple[WorkerProcess, str] | None = None
         self.peak_bytes = 0
-        self.scratch = Path(tempfile.mkdtemp(prefix="lab-"))
+        self._room = Room.make(launcher.rooms)
+        self._room.fill(folder)
+        self.scratch = self._room.scratch
         for section in SECTIONS:
             setattr(self, section, _Functions(self._student_call(section)))
         self.tools: Any = _Functions(self._tool_call)
@@ -108,7 +117,7 @@ class Submission:
     def close(self) -> None:
         """Ends the worker and removes the scratch folder."""
         self.restart()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._room.remove()
 
     def restart(self) -> None:
         """Ends the worker; the next call gets a fresh one with the whole time again."""
@@ -173,46 +182,52 @@ class Submission:
             raise
 
     def _start(self) -> Peer:
-        self._worker = self._launcher.start(self.limits)
+        self._worker = self._launcher.start(self.limits, self._room)
         objects = Objects("host", proxy=Handle, may_refer=callable)
         self._peer = Peer(self._worker.reader, self._worker.writer, objects, _answer)
         self._watch()
-        self._peer.call("hello", folder=str(self.folder), scratch=str(self.scratch))
+        self._peer.call("hello", folder=str(self._room.submission), scratch=str(self.scratch))
         return self._peer
 
     def _watch(self) -> None:
-        if self._watchdog is not None:
-            self._watchdog.cancel()
-        self._watchdog = threading.Timer(self.limits.wall_s, self._time_out, [self._worker])
-        self._watchdog.daemon = True
-        self._watchdog.start()
+        if self._guard is not None:
+            self._guard.set()
+        self._guard = threading.Event()
+        threading.Thread(target=self._keep, args=(self._guard, self._worker, self.limits), daemon=True).start()
 
-    def _time_out(self, worker: WorkerProcess) -> None:
-        if worker is self._worker:
-            self._late = worker
-            worker.kill()
+    def _keep(self, over: threading.Event, worker: WorkerProcess, limits: Limits) -> None:
+        """Ends a worker that takes too long, or writes too much; until `over` is set."""
+        end = time.monotonic() + limits.wall_s
+        while not over.wait(max(0.0, min(WATCH_S, end - time.monotonic()))):
+            used = usage(self.scratch, limits)
+            why = "time" if time.monotonic() >= end else "disk" if used is not Usage.FINE else ""
+            if why and worker is self._worker and not over.is_set():
+                self._ended_for = (worker, why)
+                worker.kill()
+            if why:
+                return
 
     def _end(self) -> Exit:
         assert self._worker is not None
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        if self._guard is not None:
+            self._guard.set()
         self._worker.kill()
         ended = self._worker.wait()
         self._printed = self._worker.printed()
         self._worker.close()
         self.peak_bytes = max(self.peak_bytes, ended.peak_bytes)
-        self._worker = self._peer = self._late = None
+        self._worker = self._peer = self._ended_for = None
         return ended
 
     def _ended(self, what: str, error: ChannelError) -> BaseException:
         # The channel broke. If the worker ended by itself, its own status tells why; give it a moment before it is killed.
         if self._worker is None:
             return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=f"No worker could be started: {error}"))
-        ended = self._worker.wait(GRACE_S) if isinstance(error, PeerGone) and self._worker is not self._late else Exit(None)
-        timed_out = self._worker is self._late
+        ended = self._worker.wait(GRACE_S) if isinstance(error, PeerGone) and self._ended_for is None else Exit(None)
+        killed = self._ended_for[1] if self._ended_for is not None and self._ended_for[0] is self._worker else ""
         self._end()
         printed = clean(self._printed, lines=20)
-        cause, summary, advice = _why(what, ended, error, timed_out=timed_out, wall_s=self.limits.wall_s, printed=printed)
+        cause, summary, advice = _why(what, ended, error, killed=killed, limits=self.limits, printed=printed)
         return CheckEnded(State.FAILED, cause, Feedback(summary=summary, help=advice, printed=printed))
 
 
@@ -256,16 +271,20 @@ def _outcome(what: str, error: dict[str, str]) -> BaseException:
             )
         case "refused":
             return CheckFailed(Feedback(f"{what} returned something that cannot be read: {message}", lines, where=where))
-    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, where=where))
+    advice = _NO_LEAVE if name in ("PermissionError", "BlockingIOError") else ""
+    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where))
 
 
-def _why(what: str, ended: Exit, error: ChannelError, *, timed_out: bool, wall_s: float, printed: str) -> tuple[Cause, str, str]:
-    if timed_out:
+def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Limits, printed: str) -> tuple[Cause, str, str]:
+    if killed == "time":
         return (
             Cause.TIME_OUT,
-            f"{what} did not finish within {wall_s:g} s",
+            f"{what} did not finish within {limits.wall_s:g} s",
             "Look for a loop that never ends, or work that grows with the data.",
         )
+    if killed == "disk":
+        most = f"{limits.scratch_bytes // 2**20} MB in {limits.scratch_files:,} files"
+        return Cause.DISK_LIMIT, f"{what} wrote more to disk than the {most} that a check may", "Write only what the docstring asks for."
     if not isinstance(error, PeerGone):
         return Cause.CRASH, f"{what} broke the connection to the grader: {clean(str(error))}", "Do not write to the grader's channel."
     if ended.code is None:

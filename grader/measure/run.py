@@ -76,7 +76,7 @@ def measure(submission: Path, data: Path, *, plan: str = "standard", console: Co
     _warn_if_busy(console)
     results = (submission / RESULTS_FOLDER).resolve()
     state = State(results)
-    with closing(launcher()) as started, closing(Submission(submission.resolve(), started, limits.MEASURE)) as student:
+    with closing(launcher(devices=True)) as started, closing(Submission(submission.resolve(), started, limits.MEASURE)) as student:
         bench = Bench(student, data.resolve(), results, chosen)
         steps = _steps(bench)
         outcomes: dict[str, Any] = {}

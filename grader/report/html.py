@@ -23,13 +23,13 @@ _STYLE: Final = "report.css"
 
 
 def render_html(result: GradeResult) -> str:
-    """The whole page."""
+    """The whole page, as the student may see it."""
     environment = _environment()
     style, _, _ = environment.loader.get_source(environment, _STYLE) if environment.loader else ("", None, None)
     # The hash allows this one style sheet; a style that text smuggled in would not have it.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template(_TEMPLATE).render(
-        result=result,
+        result=result.for_student(),
         style=Markup(style),
         policy=Markup(f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"),
         looks=text.LOOKS,

@@ -78,6 +78,7 @@ class TerminalReport:
         self._line()
         for note in result.notes:
             self._line(f"Note: {one_line(note)}")
+        self._line(f"Isolation: {one_line(result.isolation)}", "dim")
         if result.checks:
             self._console.print(self._table(result))
             self._line(score(result.score, result.points), "bold")

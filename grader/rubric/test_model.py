@@ -151,7 +151,24 @@ def test_predict_classes(submission, rng):
 @examples(count=60, rows=st.integers(1, 12), classes=st.integers(2, 12), k=st.integers(1, 12), chance=st.integers(0, 2**32 - 1))
 def test_top_k(submission, suspects, rows, classes, k, chance):
     """The fraction of rows whose class is among their k most probable ones."""
-    k = min(k, classes)
+    probabilities, labels, expected, mistakes = _top_k_case(rows, classes, min(k, classes), chance)
+    found = submission.model.top_k_accuracy(probabilities, labels, min(k, classes))
+    left = suspects.left(found, mistakes)
+    if len(left) > 1 and isinstance(found, float) and found != expected:
+        # Small examples fit several mistakes: a large one tells them apart.
+        probabilities, labels, _, mistakes_there = _top_k_case(40, 30, 7, chance)
+        suspects.left(submission.model.top_k_accuracy(probabilities, labels, 7), mistakes_there)
+        left = suspects.left(found, mistakes)
+    close(
+        found,
+        expected,
+        f"top_k_accuracy for {rows} rows, {classes} classes and k={min(k, classes)}",
+        help="A row counts once when its own label is among its own k most probable classes; divide by the number of rows.",
+        mistakes=left,
+    )
+
+
+def _top_k_case(rows, classes, k, chance):
     random = np.random.default_rng(chance)
     # No two probabilities of a row are equal: what comes first then is left open.
     ranks = np.stack([random.permutation(classes) for _ in range(rows)]) + 1.0
@@ -166,7 +183,6 @@ def test_top_k(submission, suspects, rows, classes, k, chance):
     )
     down = np.argsort(probabilities, axis=0)
     down_the_batch = ("The order was taken down the batch, not along each row", "One row is one image: sort with axis=1.")
-    found = submission.model.top_k_accuracy(probabilities, labels, k)
     mistakes = [
         Mistake(float((best == labels[:, None]).sum() / (rows * k)), "The hits were divided by rows x k", "Divide by the number of rows."),
         Mistake(float(hits.sum()), "The hits were not divided by the number of rows"),
@@ -180,13 +196,7 @@ def test_top_k(submission, suspects, rows, classes, k, chance):
         Mistake(float((least == labels[:, None]).any(axis=1).mean()), "The k least probable classes were taken", "argsort goes upwards."),
         Mistake(float((best[:, -1] == labels).mean()), "Only the k-th class was compared", "Any of the first k counts."),
     ]
-    close(
-        found,
-        float(hits.mean()),
-        f"top_k_accuracy for {rows} rows, {classes} classes and k={k}",
-        help="A row counts once when its own label is among its own k most probable classes; divide by the number of rows.",
-        mistakes=suspects.left(found, mistakes),
-    )
+    return probabilities, labels, float(hits.mean()), mistakes
 
 
 @check(points=2)

@@ -1,24 +1,109 @@
-"""What a forked worker gives up before it runs a line of a submission.
+"""What a forked worker gives up before it runs a line of a submission, layer by layer, in the fork, where it costs the zygote nothing.
 
-This is the place of the sandbox: its layers (no new privileges, Landlock, seccomp) are added in `confine`, in the fork, where they
-cost nothing to the zygote.
+Always: a session of its own, limits, a bare environment, no new privileges, no core file, death with the zygote.
+`privileges`: no capabilities, and a user of its own where the zygote is root's.
+`landlock`: no files but libraries, its own sources and its scratch folder (landlock.py).
+`seccomp`: no system calls but those the lab needs (seccomp.py).
+
+A layer is put on whole or the worker does not start. `lab doctor` asks this module, run as a program, which layers a machine has.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import json
 import os
 import random
 import signal
+import struct
+import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from grader.channel.limits import Limits
+from grader.worker import landlock, seccomp
 
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_DUMPABLE: Final = 4
+PR_CAPBSET_DROP: Final = 24
 PR_SET_NO_NEW_PRIVS: Final = 38
-KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
+CAPABILITY_VERSION_3: Final = 0x20080522
+CAPABILITIES: Final = 64
+
+LAYERS: Final = ("privileges", "landlock", "seccomp")
+FIRST_UID: Final = 64000
+UIDS: Final = 1500
+"""Users that stand in for root, numbers that nobody has: systems give people numbers from 1000 up, services numbers below that, and end at
+65534. Each zygote takes one by chance, so that zygotes do not share a user's limits and cannot signal each other's workers."""
+
+KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a worker finds its submission and may write.
+
+    Attributes:
+        submission: The submission's files, to read.
+        scratch: Its own folder, to read and write.
+    """
+
+    submission: str
+    scratch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The layers that workers get, prepared once in the zygote.
+
+    Attributes:
+        names: Those of `LAYERS` that are put on.
+        read: What may be read beside the room, for Landlock.
+        filter: The compiled system calls, for seccomp.
+        tasks: Threads and processes that the worker's user may have (RLIMIT_NPROC), 0 for the system's own limit.
+        uid: The user that root's workers count as.
+    """
+
+    names: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    filter: seccomp.Filter | None = None
+    tasks: int = 0
+    uid: int = FIRST_UID
+
+
+def prepare(names: Sequence[str], threads: int = 0) -> Layers:
+    """Prepares layers, before the fork.
+
+    Args:
+        names: Some of `LAYERS`.
+        threads: Threads that one worker may start, in about; 0 for no limit of ours.
+
+    Raises:
+        OSError: One of them is not to be had here.
+    """
+    if "landlock" in names and landlock.abi() < landlock.LOWEST_ABI:
+        raise OSError(f"Landlock {landlock.LOWEST_ABI} is needed, the kernel has {landlock.abi()}")
+    uid = some_uid()
+    counted_as = uid if os.geteuid() == 0 and "privileges" in names else os.getuid()
+    return Layers(
+        names=tuple(name for name in LAYERS if name in names),
+        read=tuple(landlock.readable()) if "landlock" in names else (),
+        filter=seccomp.Filter() if "seccomp" in names else None,
+        tasks=_tasks_of(counted_as) + threads if threads else 0,
+        uid=uid,
+    )
+
+
+def available() -> dict[str, str]:
+    """Tries each layer in a child process.
+
+    Returns:
+        By layer: empty where it holds, otherwise why not, one clause.
+    """
+    return {name: _tried(name) for name in LAYERS}
 
 
 def quiet_environment() -> None:
@@ -28,28 +113,32 @@ def quiet_environment() -> None:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
-def confine(limits: Limits) -> None:
-    """Makes this process a session of its own, with limits, a bare environment and no tie to the zygote's state.
+def confine(limits: Limits, layers: Layers, room: Room) -> None:
+    """Makes this process a session of its own, with limits, a bare environment, no tie to the zygote's state, and the layers.
 
     Args:
         limits: What the worker may use.
+        layers: What `prepare` gave.
+        room: Its files.
+
+    Raises:
+        OSError: A layer cannot be put on.
     """
     import resource
 
     os.setsid()
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    # Not dumpable: no core files, and no other process of this user may attach to it or read its memory.
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    if layers.tasks:
+        resource.setrlimit(resource.RLIMIT_NPROC, (layers.tasks, layers.tasks))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file over its limit is an OSError, not a death
     kept: dict[str, Any] = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     os.environ.clear()
-    os.environ.update(kept)
+    os.environ.update(kept | {"HOME": room.scratch, "TMPDIR": room.scratch})
     quiet_environment()
     tempfile.tempdir = None
     random.seed()
@@ -58,3 +147,99 @@ def confine(limits: Limits) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(limits.threads)
         tf.config.threading.set_inter_op_parallelism_threads(limits.threads)
+    if "privileges" in layers.names:
+        give_up_privileges(libc, layers.uid)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # after the change of user, which clears it
+    libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    # Not dumpable: no core files, and no other process of this user may attach to it or read its memory.
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    if "landlock" in layers.names:
+        landlock.apply((*layers.read, room.submission), (room.scratch,))
+    if layers.filter is not None:
+        layers.filter.apply()
+
+
+def some_uid() -> int:
+    """One of the numbers that stand in for root."""
+    return FIRST_UID + random.SystemRandom().randrange(UIDS)
+
+
+def become_worker_user() -> None:
+    """Makes root's process one of another user, for good. Files that only root can read are out of reach then."""
+    uid = some_uid()
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def give_up_privileges(libc: Any, uid: int) -> None:
+    """Gives up all capabilities.
+
+    Root's process, where it could not become another user's (the interpreter lies in root's own folder, say), keeps root's name for files,
+    without the right to pass over their modes; for the number of its threads, and for signals, it counts as the worker's user.
+
+    Args:
+        libc: The C library.
+        uid: That user.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(uid, 0, 0)
+        os.setresuid(uid, 0, 0)
+    for capability in range(CAPABILITIES):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    header = struct.pack("=Ii", CAPABILITY_VERSION_3, 0)
+    if libc.capset(ctypes.c_char_p(header), ctypes.c_char_p(bytes(24))) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"capabilities: {os.strerror(number)}")
+
+
+def _tasks_of(uid: int) -> int:
+    """Threads and processes that a user has now, as far as /proc shows them."""
+    count = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{name}").st_uid == uid:
+                    count += len(os.listdir(f"/proc/{name}/task"))
+    return count
+
+
+def _tried(name: str) -> str:
+    """Puts one layer on a child process and says why it did not hold."""
+    try:
+        layers = prepare([name])
+    except OSError as error:
+        return error.strerror or str(error)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reader)
+        told = b""
+        try:
+            libc = ctypes.CDLL(None, use_errno=True)
+            libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            match name:
+                case "privileges":
+                    give_up_privileges(libc, layers.uid)
+                case "landlock":
+                    landlock.apply(layers.read, ())
+                case _ if layers.filter is not None:
+                    layers.filter.apply()
+        except BaseException as error:
+            told = str(error).encode()[:400] or type(error).__name__.encode()
+        finally:
+            os.write(writer, told)
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        answer = pipe.read().decode("utf-8", "replace")
+    _, status = os.waitpid(pid, 0)
+    return answer or ("" if status == 0 else f"the process that tried it ended with status {status}")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps({"landlock_abi": landlock.abi(), "layers": available()}) + "\n")

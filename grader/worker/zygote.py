@@ -1,12 +1,14 @@
 """The zygote: imports TensorFlow once, runs nothing, and forks a worker for each request.
 
-Started with an inherited control socket (`--control FD`: a private zygote that ends with its host) or a path to listen at
-(`--listen PATH`: a warm zygote that several runs share). A control connection is a Unix socket of kind SEQPACKET; each message is one
+Started with an inherited control socket (`--control FD`: a private zygote that ends with its host) or one that is bound and will listen
+(`--listen FD`: a warm zygote that several runs share). A control connection is a Unix socket of kind SEQPACKET; each message is one
 MessagePack mapping:
 
-    host -> zygote   {"op": "fork", "limits": {...}}  with two descriptors: the worker's channel, and the file for what it prints
+    host -> zygote   {"op": "fork", "limits": {...}, "room": {...}}  with two descriptors: the worker's channel, and the file for what it
+                     prints; the room is confine.Room's fields
                      {"op": "kill", "pid": pid}
-    zygote -> host   {"op": "ready", "warm_s": seconds}   {"op": "forked", "pid": pid}
+    zygote -> host   {"op": "ready", "warm_s": seconds, "layers": {name: why not, or empty}, "landlock": ABI, "jailed": in bubblewrap}
+                     {"op": "forked", "pid": pid}
                      {"op": "ended", "pid": pid, "status": wait status, "peak_bytes": memory}
 """
 
@@ -28,9 +30,11 @@ from typing import Any
 import msgpack
 
 from grader.channel.limits import Limits
-from grader.worker.confine import confine, quiet_environment
+from grader.worker import landlock
+from grader.worker.confine import LAYERS, Layers, Room, available, become_worker_user, confine, prepare, quiet_environment
 
 MESSAGE_BYTES = 4096
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -53,9 +57,13 @@ class Zygote:
 
     Args:
         listener: A listening socket, or None.
+        layers: What workers are confined with.
+        told: What hosts are told of the confinement, beside "op" and "warm_s".
     """
 
-    def __init__(self, listener: socket.socket | None) -> None:
+    def __init__(self, listener: socket.socket | None, layers: Layers, told: dict[str, Any]) -> None:
+        self._layers = layers
+        self._told = told
         self._selector = selectors.DefaultSelector()
         self._listener = listener
         self._owners: dict[int, socket.socket] = {}
@@ -75,7 +83,7 @@ class Zygote:
     def add(self, control: socket.socket) -> None:
         """Serves one more control connection."""
         self._selector.register(control, selectors.EVENT_READ, "control")
-        self._tell(control, {"op": "ready", "warm_s": self._warm_s})
+        self._tell(control, {"op": "ready", "warm_s": self._warm_s, **self._told})
 
     def run(self, warm_s: float) -> None:
         """Serves until there is nobody left to serve."""
@@ -107,8 +115,8 @@ class Zygote:
             payload, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
             request: dict[str, Any] = msgpack.unpackb(payload) if payload else {"op": "closed"}
             match request:
-                case {"op": "fork", "limits": dict(limits)} if len(descriptors) == 2:
-                    self._fork(control, Limits(**limits), *descriptors)
+                case {"op": "fork", "limits": dict(limits), "room": dict(room)} if len(descriptors) == 2:
+                    self._fork(control, Limits(**limits), Room(**room), *descriptors)
                 case {"op": "kill", "pid": int(pid)}:
                     # It may have ended by itself, and its number may be another's by now.
                     if self._owners.get(pid) is control:
@@ -124,17 +132,17 @@ class Zygote:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def _fork(self, control: socket.socket, limits: Limits, channel: int, printed: int) -> None:
+    def _fork(self, control: socket.socket, limits: Limits, room: Room, channel: int, printed: int) -> None:
         pid = os.fork()
         if pid == 0:
             try:
-                self._become_worker(limits, channel, printed)
+                self._become_worker(limits, room, channel, printed)
             finally:
                 os._exit(70)
         self._owners[pid] = control
         self._tell(control, {"op": "forked", "pid": pid})
 
-    def _become_worker(self, limits: Limits, channel: int, printed: int) -> None:
+    def _become_worker(self, limits: Limits, room: Room, channel: int, printed: int) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -144,11 +152,11 @@ class Zygote:
         os.dup2(printed, 2)
         kept = os.dup2(channel, 3, inheritable=False) if channel != 3 else 3
         os.closerange(4, 4096)
-        confine(limits)
+        confine(limits, self._layers, room)
         from grader.worker.serve import Worker
 
-        stream = socket.socket(fileno=kept)
-        Worker(stream.makefile("rb", buffering=2**16), stream.makefile("wb", buffering=2**16)).serve()
+        # As files: a worker under seccomp has read and write, and none of the calls that are for sockets alone.
+        Worker(os.fdopen(kept, "rb", 2**16), os.fdopen(kept, "wb", 2**16, closefd=False)).serve()
         for output in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 output.flush()
@@ -238,21 +246,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--control", type=int, help="descriptor of an inherited control socket")
-    group.add_argument("--listen", type=Path, help="path of a socket to listen at")
+    group.add_argument("--listen", type=int, help="descriptor of a bound socket to listen at")
+    parser.add_argument("--layers", nargs="*", default=(), choices=LAYERS, help="layers that workers get where they can be had")
+    parser.add_argument("--tasks", type=int, default=0, help="threads that one worker may start, in about; 0 for no limit")
+    parser.add_argument("--jailed", action="store_true", help="this runs inside bubblewrap")
+    parser.add_argument("--become", action="store_true", help="become the worker's user first (for root)")
     options = parser.parse_args()
     started = time.monotonic()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the host, which closes the control connection
-    listener = None
-    if options.listen is not None:
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        listener.bind(str(options.listen))
-        options.listen.chmod(0o600)
+    if options.become:
+        become_worker_user()
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # no worker may look into the zygote
+    listener = socket.socket(fileno=options.listen) if options.listen is not None else None
+    found = available() if options.layers else {}
+    layers = prepare([name for name in options.layers if not found[name]], options.tasks)
+    told = {"layers": {name: found[name] for name in options.layers}, "landlock": landlock.abi(), "jailed": options.jailed}
     warm()
     gc.collect()
     gc.freeze()  # pages of imported modules stay shared with the children
     if listener is not None:
         listener.listen()
-    zygote = Zygote(listener)
+    zygote = Zygote(listener, layers, told)
     if options.control is not None:
         zygote.add(socket.socket(fileno=options.control))
     zygote.run(time.monotonic() - started)

@@ -35,8 +35,15 @@ def _own_runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 @pytest.fixture(scope="session")
 def shared(_own_runtime_folder: None) -> Iterator[Launcher]:
-    """One zygote for all."""
+    """One zygote for all, in the best jail of this machine."""
     with closing(launcher("zygote")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def bare(_own_runtime_folder: None) -> Iterator[Launcher]:
+    """One zygote without a sandbox: what it does about processes has to hold where a submission can start some."""
+    with closing(launcher("zygote", tier="C")) as started:
         yield started
 
 

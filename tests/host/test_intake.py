@@ -210,3 +210,32 @@ def test_encrypted_members_are_left_out(tmp_path: Path) -> None:
     files, notes = taken(tmp_path / "locked.zip")
     assert files == {}
     assert any("cannot be unpacked" in note for note in notes)
+
+
+def test_lists_that_would_fill_the_memory_are_refused_unread(tmp_path: Path) -> None:
+    """A zip of a hundred thousand empty members is refused by the size of its list, and one in the form for huge archives too."""
+    place = tmp_path / "many.zip"
+    with zipfile.ZipFile(place, "w") as made:
+        for number in range(66_000):
+            made.writestr(zipfile.ZipInfo(f"{'x' * 100}{number}.py"), b"")
+    content = place.read_bytes()
+    with pytest.raises(SubmissionError, match="too large a zip"):
+        taken(place)
+    small = archive(tmp_path / "small.zip", {"data.py": MODULE})
+    end = small.read_bytes().rfind(b"PK\x05\x06")
+    listing = content.rfind(b"PK\x05\x06")
+    assert int.from_bytes(content[listing + 12 : listing + 16], "little") > intake.MAX_MEMBERS * 100
+    assert end > 0
+    assert set(taken(small)[0]) == {"data.py"}
+
+
+def test_other_packings_are_left_out(tmp_path: Path) -> None:
+    """Members packed with methods that may ask for gigabytes before they give a byte are not unpacked."""
+    for method in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        place = tmp_path / f"{method}.zip"
+        with zipfile.ZipFile(place, "w") as made:
+            made.writestr("data.py", MODULE)
+            made.writestr("model.py", MODULE * 50, method)
+        files, notes = taken(place)
+        assert set(files) == {"data.py"}
+        assert "model.py was left out: it is packed in another way" in notes[0]

@@ -1,0 +1,1 @@
+"""Migrations of the store, run by `grader.store.database` when a database is opened."""

@@ -1,0 +1,27 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from databases import find_server, new_database, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a running PostgreSQL server."""
+    programs = find_server()
+    if programs is None:
+        pytest.skip("NO POSTGRESQL SERVER FOUND: install the package `postgresql`, without it half of the store is untested")
+    with postgres_server(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store, once in SQLite and once in PostgreSQL."""
+    if request.param == "sqlite":
+        return str(tmp_path / "grades.db")
+    return new_database(request.getfixturevalue("postgres"))

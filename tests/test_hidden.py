@@ -1,0 +1,80 @@
+"""What an official grade shows to a student: never a value of a hidden example, nor text that a submission made of one."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from grader.bank import overlay, write_reference
+from grader.grade import grade
+from grader.host.launch import launcher
+from grader.report.html import render_html
+from grader.results import CheckResult, Feedback, GradeResult, State
+
+SOLUTIONS = Path(__file__).parents[1] / "solutions"
+
+WRONG = '''
+def wilson_interval(correct, total, z=1.96):
+    """Tell what was asked."""
+    print("printed", correct, total)
+    return (correct + 5.0, total + 7.0)
+'''
+
+RAISES = '''
+def early_stopping(val_losses, min_delta, patience):
+    """Tell what was asked."""
+    raise ValueError(f"told: {val_losses}")
+'''
+
+
+@pytest.fixture(scope="module")
+def submission(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two functions that try to carry hidden examples out, and wrong findings."""
+    folder = write_reference(SOLUTIONS, tmp_path_factory.mktemp("hidden") / "assignment")
+    for module, source in (("data", WRONG), ("training", RAISES)):
+        file = folder / f"{module}.py"
+        file.write_text(overlay(file.read_text(encoding="utf-8"), source), encoding="utf-8")
+    return folder
+
+
+def graded(submission: Path, secret: bytes | None) -> dict[str, CheckResult]:
+    """The two checks, by name."""
+    with closing(launcher()) as using:
+        result = grade(submission, keyword="wilson or early_stopping", secret=secret, launcher=using)
+    return {check.name: check for check in result.checks}
+
+
+def test_official_feedback_of_drawn_examples_is_hidden(submission: Path) -> None:
+    """The instructor sees expected and received values; the student sees what is wrong, where, and how to see public examples."""
+    public, official = graded(submission, None), graded(submission, b"course")
+    assert set(public) == set(official)
+    assert len(official) == 2
+    for name, check in official.items():
+        assert check.hidden, name
+        assert not public[name].hidden
+        assert public[name].for_student() == public[name]
+        shown = check.for_student().feedback
+        assert check.feedback is not None
+        assert shown is not None
+        assert check.feedback.example
+        assert (shown.example, shown.printed) == ("", "")
+        assert check.command in shown.comparison[0]
+        assert shown.where == check.feedback.where
+        assert "told:" not in shown.summary
+    raised = official["training/early_stopping"]
+    assert raised.feedback is not None
+    assert "told: [" in raised.feedback.summary
+    assert raised.for_student().feedback.summary == "training.early_stopping raised ValueError for a hidden example"  # type: ignore[union-attr]
+
+
+def test_page_for_the_student_holds_no_hidden_value() -> None:
+    """The HTML page of an official grade is written from what the student may see."""
+    feedback = Feedback("wrong", ("expected: 0.123456", "received: 1"), "help stays", "f(0.987)", "assignment/data.py:3 f", "0.555")
+    check = CheckResult("data/x", "title", State.FAILED, 2, 0, feedback=feedback, command="pytest grader -k x", hidden=True)
+    result = GradeResult("a", "d", (check,), True, "0.1.0", "tier A", "2026-01-01T00:00:00Z", 1.0)
+    page = render_html(result)
+    assert "help stays" in page
+    assert [value for value in ("0.123456", "0.987", "0.555") if value in page] == []
+    assert GradeResult.from_json(result.to_json()) == result

@@ -44,7 +44,7 @@ def main() -> None:
         door.draw()
         return
     except Refused as error:
-        st.title("Deep-learning lab")
+        st.title("Deep-learning lab", anchor=False)
         st.error("This is not yours to see.")
         st.text(str(error))
         if st.user.get("is_logged_in"):

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from grader.errors import SetupError
+from grader.errors import ResultsError, SetupError
 
 APP: Final = Path(__file__).resolve().parent / "app.py"
 LOOPBACK: Final = "127.0.0.1"
@@ -25,6 +25,24 @@ def require_dashboard() -> None:
     missing = [name for name in ("streamlit", "altair", "sqlalchemy") if find_spec(name) is None]
     if missing:
         raise SetupError(f"The dashboard needs {', '.join(missing)}, which is not installed; install it with {EXTRA}.")
+
+
+def require_database(text: str) -> None:
+    """Makes sure that a class's database is there, and up to date; opening a file that is not there would make an empty one.
+
+    Args:
+        text: A file's name, or the URL of a database.
+
+    Raises:
+        ResultsError: The file is not there.
+        StoreError: It cannot be opened.
+    """
+    from grader.store.database import open_engine, store_url
+
+    url = store_url(text)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise ResultsError(f"There is no database {url.database}; `lab batch` makes one.")
+    open_engine(text).dispose()
 
 
 def command(*, port: int, open_browser: bool) -> list[str]:
@@ -50,8 +68,18 @@ def environment(folder: Path, data: Path, grade: Path | None, database: str | No
     if grade is not None:
         told[session.GRADE] = str(grade.resolve())
     if database is not None:
-        told[session.DATABASE] = database
+        told[session.DATABASE] = absolute(database)
     return told
+
+
+def absolute(text: str) -> str:
+    """A database's URL that means the same from any folder."""
+    from grader.store.database import store_url
+
+    url = store_url(text)
+    if url.get_backend_name() == "sqlite" and url.database:
+        url = url.set(database=str(Path(url.database).resolve()))
+    return url.render_as_string(hide_password=False)
 
 
 def serve(folder: Path, data: Path, grade: Path | None, database: str | None, *, port: int, open_browser: bool) -> int:
@@ -64,6 +92,8 @@ def serve(folder: Path, data: Path, grade: Path | None, database: str | None, *,
         SetupError: The dashboard's libraries are not installed.
     """
     require_dashboard()
+    if database is not None:
+        require_database(database)
     process = subprocess.Popen(command(port=port, open_browser=open_browser), env=environment(folder, data, grade, database))
     try:
         return process.wait()

@@ -104,14 +104,14 @@ class Classroom:
     def _grade(self, row: pd.Series) -> GradeResult:
         # The caller's query has checked that this grading is the viewer's to see.
         checks = self._ask(
-            "SELECT name, title, state, cause, points, earned, duration_s, feedback, command FROM checks WHERE grading_id = :grading "
-            "ORDER BY position",
+            "SELECT name, title, state, cause, points, earned, duration_s, feedback, command, hidden FROM checks "
+            "WHERE grading_id = :grading ORDER BY position",
             grading=int(row["grading_id"]),
         )
         return GradeResult(
             str(row["label"]),
             str(row["digest"]),
-            tuple(_check(check) for check in checks.to_dict("records")),
+            tuple(self._shown(_check(check)) for check in checks.to_dict("records")),
             bool(row["official"]),
             str(row["grader_version"]),
             str(row["isolation"]),
@@ -120,6 +120,10 @@ class Classroom:
             tuple(_json(row["notes"]) or ()),
         )
 
+    def _shown(self, check: CheckResult) -> CheckResult:
+        # What an example drawn from the course's secret says is for instructors only.
+        return check if self.viewer.instructor else check.for_student()
+
     def _measured(self, row: pd.Series) -> Measured:
         digest = str(row["digest"])
         kernels = self._ask(
@@ -127,7 +131,8 @@ class Classroom:
         )
         kernels["image"] = "" if kernels.empty else kernels["sample"].map("image {}".format)
         samples = self._ask(
-            "SELECT mode, count, batch_size, repeat, total_s FROM samples WHERE digest = :digest ORDER BY mode, setting, repeat",
+            "SELECT mode, count, batch_size, repeat, total_s FROM samples WHERE digest = :digest AND count > 0 AND batch_size > 0 "
+            "ORDER BY mode, setting, repeat",
             digest=digest,
         )
         samples["mode"] = samples["mode"].map({"online": ONLINE, "batches": BATCH})
@@ -191,12 +196,12 @@ class Classroom:
                 SELECT l.digest, l.own, c.val_correct, c.val_total FROM latest l JOIN contents c ON c.digest = l.digest
                 JOIN machines m ON m.id = c.machine_id JOIN kind k ON k.cpu = m.cpu AND k.cores = m.cores AND k.tensorflow = m.tensorflow)
             SELECT a.own, 'images a second in batches' AS measure, MAX(p.count / p.total_s) AS value
-                FROM alike a JOIN samples p ON p.digest = a.digest AND p.mode = 'batches' GROUP BY a.digest, a.own
+                FROM alike a JOIN samples p ON p.digest = a.digest AND p.mode = 'batches' AND p.count > 0 GROUP BY a.digest, a.own
             UNION ALL
             SELECT a.own, 'latency of one image, ms', MIN(p.total_s / p.count) * 1000
-                FROM alike a JOIN samples p ON p.digest = a.digest AND p.mode = 'online' GROUP BY a.digest, a.own
+                FROM alike a JOIN samples p ON p.digest = a.digest AND p.mode = 'online' AND p.count > 0 GROUP BY a.digest, a.own
             UNION ALL
-            SELECT own, 'validation accuracy', val_correct * 1.0 / val_total FROM alike WHERE val_total > 0
+            SELECT own, 'validation accuracy', val_correct * 1.0 / val_total FROM alike WHERE val_total > 0 AND val_correct <= val_total
             ORDER BY 2, 3
             """
         )
@@ -226,6 +231,7 @@ class Classroom:
                 t.batches / t.online AS "batch over online", m.cpu AS "CPU"
             FROM nicknames n JOIN submission_students ss ON ss.student_id = n.student_id JOIN submissions s ON s.id = ss.submission_id
             JOIN entries e ON e.submission_id = s.id AND e.counts JOIN contents c ON c.digest = s.digest AND c.val_total > 0
+                AND c.val_correct <= c.val_total
             LEFT JOIN machines m ON m.id = c.machine_id
             LEFT JOIN (SELECT digest, MAX(CASE WHEN mode = 'batches' THEN rate END) AS batches,
                     MAX(CASE WHEN mode = 'online' THEN rate END) AS online
@@ -266,4 +272,5 @@ def _check(row: dict[str, Any]) -> CheckResult:
         Cause(row["cause"]) if row["cause"] else None,
         feedback,
         str(row["command"]),
+        bool(row["hidden"]),
     )

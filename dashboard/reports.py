@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from dashboard.access import Ask, Viewer
 from dashboard.charts import classroom as classroom_charts
@@ -16,6 +17,7 @@ from dashboard.charts import profile as profile_charts
 from dashboard.charts import timing as timing_charts
 from dashboard.charts import training as training_charts
 from dashboard.figure import Figure
+from dashboard.launch import require_database
 from dashboard.measured import BATCH, ONLINE, Measured
 from dashboard.page import Part, Picture, Table, render
 from dashboard.pictures import FACTORS, VALUES, Seen, enlarged, strip
@@ -23,6 +25,7 @@ from dashboard.subject import Subject
 from dashboard.verdict import quick_word
 from dashboard.whole_class import WholeClass
 from grader.errors import DataError, ResultsError
+from grader.store.database import store_url
 
 
 def student_page(subject: Subject, data: Path) -> str:
@@ -95,7 +98,7 @@ def open_class(url: str, viewer: Viewer) -> WholeClass:
     """A class's database outside of the dashboard.
 
     Args:
-        url: An SQLAlchemy URL.
+        url: A file's name, or the URL of a database.
         viewer: Who looks.
 
     Raises:
@@ -109,15 +112,15 @@ def asking(url: str) -> Ask:
     """Runs queries on a database.
 
     Args:
-        url: An SQLAlchemy URL.
+        url: A file's name, or the URL of a database.
 
     Raises:
-        ResultsError: That is no URL of a database.
+        ResultsError: There is no such database.
+        StoreError: It cannot be opened.
     """
-    try:
-        engine = create_engine(url)
-    except (SQLAlchemyError, ImportError) as error:
-        raise ResultsError("That is no database; expected an SQLAlchemy URL such as sqlite:///class.db.") from error
+    require_database(url)
+    # No pool: a report asks a dozen times, and nothing is left open when it is done.
+    engine = create_engine(store_url(url), poolclass=NullPool)
 
     def ask(sql: str, parameters: dict[str, object]) -> pd.DataFrame:
         try:

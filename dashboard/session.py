@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
-from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from streamlit.errors import StreamlitSecretNotFoundError
 
@@ -21,6 +20,8 @@ from dashboard.queries import Classroom
 from dashboard.subject import Subject, from_own_folder
 from dashboard.whole_class import WholeClass
 from grader.errors import ResultsError
+from grader.store.database import store_url
+from grader.store.results import Results
 
 FOLDER: Final = "LAB_DASHBOARD_FOLDER"
 DATA: Final = "LAB_DASHBOARD_DATA"
@@ -66,11 +67,11 @@ def login_configured() -> bool:
 
 def database() -> str | None:
     """The class's database as a URL; None where a student looks at a folder."""
-    url = os.environ.get(DATABASE)
-    if url:
-        return url
-    connections = _secret("connections")
-    return connections["class"]["url"] if connections and "class" in connections else None
+    text = os.environ.get(DATABASE)
+    if not text:
+        connections = _secret("connections")
+        text = connections["class"]["url"] if connections and "class" in connections else None
+    return store_url(text).render_as_string(hide_password=False) if text else None
 
 
 def find_viewer() -> Viewer:
@@ -163,10 +164,22 @@ def chosen_run() -> int | None:
     return None if run is None else int(run)
 
 
-def engine() -> Engine:
-    """The class's database, to write a change into."""
-    found: Engine = st.connection("class", type="sql", url=database()).engine
-    return found
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _store(url: str) -> Results:
+    return Results.open(url)
+
+
+def store() -> Results:
+    """The class's database, to write a change into.
+
+    Raises:
+        Refused: There is no class here.
+        StoreError: It cannot be opened.
+    """
+    url = database()
+    if url is None:
+        raise Refused("There is no class here.")
+    return _store(url)
 
 
 def forget() -> None:

@@ -120,7 +120,7 @@ class WholeClass:
             FROM entries e JOIN submissions s ON s.id = e.submission_id JOIN samples p ON p.digest = s.digest
             LEFT JOIN submission_students ss ON ss.submission_id = s.id LEFT JOIN students st ON st.id = ss.student_id
             LEFT JOIN contents c ON c.digest = s.digest LEFT JOIN machines m ON m.id = c.machine_id
-            WHERE e.run_id = :run AND e.counts
+            WHERE e.run_id = :run AND e.counts AND p.count > 0 AND p.batch_size > 0
             GROUP BY s.id, p.mode, p.setting, p.count, p.batch_size, m.cpu, m.cores ORDER BY s.id, p.mode, p.setting
             """,
             run=run_id,

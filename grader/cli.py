@@ -190,12 +190,12 @@ def submit(
         _print(console, line)
 
 
-@app.command(cls=_Verb, epilog="Example: lab dashboard assignment, or: lab dashboard --db sqlite:///class.db")
+@app.command(cls=_Verb, epilog="Example: lab dashboard assignment, or: lab dashboard --db grades.db")
 def dashboard(
     path: Submission = Path("assignment"),
     db: Annotated[
         str,
-        typer.Option("--db", metavar="URL", envvar="LAB_DB", help="Show a class: the database of lab batch, a file or an SQLAlchemy URL."),
+        typer.Option("--db", metavar="URL", envvar="LAB_DB", help="Show a class: the file or PostgreSQL URL that lab batch wrote to."),
     ] = "",
     data: Annotated[Path, typer.Option(metavar="FOLDER", help="The data set that pictures are taken from.")] = DATA / "small",
     grade_file: Annotated[
@@ -210,7 +210,7 @@ def dashboard(
     raise typer.Exit(serve(path, data, grade_file, db or None, port=port, open_browser=browser))
 
 
-@app.command(cls=_Verb, epilog="Example: lab report assignment -o report.html, or: lab report --db sqlite:///class.db -o class.html")
+@app.command(cls=_Verb, epilog="Example: lab report assignment -o report.html, or: lab report --db grades.db -o class.html")
 def report(
     path: Submission = Path("assignment"),
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The HTML file to write.")] = Path("report.html"),

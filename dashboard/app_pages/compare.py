@@ -9,7 +9,7 @@ from dashboard.session import chosen_run, whole_class
 klass, run = whole_class(), chosen_run()
 runs = klass.runs()
 if run is None or len(runs) < 2:
-    show.nothing("There are no two runs to compare yet. Grade the class again.", "lab batch submissions --db sqlite:///class.db")
+    show.nothing("There are no two runs to compare yet. Grade the class again.", "lab batch submissions --db grades.db")
     st.stop()
 source = runs[runs["id"] == run]["source"].iloc[0]
 # Runs of the same class first: those are what one compares.

@@ -9,7 +9,7 @@ from dashboard.verdict import quick_word
 
 klass, run = whole_class(), chosen_run()
 if run is None:
-    show.nothing("No class was graded into this database yet.", "lab batch submissions --db sqlite:///class.db")
+    show.nothing("No class was graded into this database yet.", "lab batch submissions --db grades.db")
     st.stop()
 
 st.subheader("Checks that crashed, timed out, or that the grader could not decide", anchor=False)

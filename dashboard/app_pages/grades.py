@@ -3,11 +3,11 @@
 import streamlit as st
 
 from dashboard import changes, show
-from dashboard.session import chosen_run, engine, forget, viewer, whole_class
+from dashboard.session import chosen_run, forget, store, viewer, whole_class
 
 klass, run = whole_class(), chosen_run()
 if run is None:
-    show.nothing("No class was graded into this database yet.", "lab batch submissions --db sqlite:///class.db")
+    show.nothing("No class was graded into this database yet.", "lab batch submissions --db grades.db")
     st.stop()
 results = klass.results(run)
 if said := st.session_state.pop("said", ""):
@@ -30,7 +30,7 @@ if sent:
 
         def adjust() -> None:
             """Adds the row and draws the page anew."""
-            changes.adjust(engine(), viewer(), submission, "" if check == "the whole grade" else check, points, reason)
+            changes.adjust(store(), viewer(), submission, "" if check == "the whole grade" else check, points, reason)
             st.session_state["said"] = f"{names[submission]}: {points:+g} points."
             forget()
             st.rerun()
@@ -59,7 +59,7 @@ elif sent:
 
     def release() -> None:
         """Adds the row and draws the page anew."""
-        changes.release(engine(), viewer(), run, note)
+        changes.release(store(), viewer(), run, note)
         st.session_state["said"] = f"Run {run} is given back."
         forget()
         st.rerun()

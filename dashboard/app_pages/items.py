@@ -10,7 +10,7 @@ from dashboard.statistics import FEWEST_STUDENTS
 klass, run = whole_class(), chosen_run()
 items = klass.items(run) if run is not None else None
 if items is None or items.empty:
-    show.nothing("No check of a class has run yet.", "lab batch submissions --db sqlite:///class.db")
+    show.nothing("No check of a class has run yet.", "lab batch submissions --db grades.db")
     st.stop()
 sections = ["every section", *dict.fromkeys(name.partition("/")[0] for name in items["name"])]
 section = st.selectbox("Section", sections, key="section", bind="query-params")

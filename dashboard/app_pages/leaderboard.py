@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import changes, show
-from dashboard.session import chosen_run, classroom, engine, forget, viewer
+from dashboard.session import chosen_run, classroom, forget, store, viewer
 
 who = viewer()
 room = classroom()
@@ -21,7 +21,7 @@ if not who.instructor:
 
         def choose() -> None:
             """Writes the choice and draws the page anew."""
-            changes.choose_nickname(engine(), who, name if join else "")
+            changes.choose_nickname(store(), who, name if join else "")
             st.session_state["said"] = "You are on the leaderboard." if join else "You are not on the leaderboard."
             forget()
             st.rerun()

@@ -9,7 +9,7 @@ from grader.report.text import one_line
 
 klass, run = whole_class(), chosen_run()
 if run is None:
-    show.nothing("No class was graded into this database yet.", "lab batch submissions --db sqlite:///class.db")
+    show.nothing("No class was graded into this database yet.", "lab batch submissions --db grades.db")
     st.stop()
 runs = klass.runs()
 this = runs[runs["id"] == run].iloc[0]

@@ -20,7 +20,7 @@ def _ago(seconds: float) -> str:
 def progress() -> None:
     """One look at the run."""
     if run is None:
-        show.nothing("No class was graded into this database yet.", "lab batch submissions --db sqlite:///class.db")
+        show.nothing("No class was graded into this database yet.", "lab batch submissions --db grades.db")
         return
     rows = live.progress(run)
     if rows.empty:

@@ -7,7 +7,7 @@ from dashboard.session import chosen_run, classroom, whole_class
 
 klass, run = whole_class(), chosen_run()
 if run is None:
-    show.nothing("No class was graded into this database yet.", "lab batch submissions --db sqlite:///class.db")
+    show.nothing("No class was graded into this database yet.", "lab batch submissions --db grades.db")
     st.stop()
 results = klass.results(run)
 columns = st.columns(3)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from samples import LAYERS
-from sqlalchemy import Engine, create_engine, insert
+from sqlalchemy import Engine, insert
 
 from grader.store import schema
+from grader.store.database import open_engine
 
 SECTIONS = ("data", "model", "profiling", "timing", "training")
 GIVEN = ("Ada", "Grace", "Alan", "Barbara", "Edsger", "Frances", "Donald", "Katherine", "Tony", "Hedy", "Zoë", "José")
@@ -44,8 +45,7 @@ def fill(
         seed: Other seeds give other figures.
     """
     chance = random.Random(seed)
-    engine = create_engine(url)
-    schema.Base.metadata.create_all(engine)
+    engine = open_engine(url)
     rows: dict[type, list[dict[str, Any]]] = {}
 
     def add(table: type, **values: Any) -> None:
@@ -211,6 +211,7 @@ def _grading(
             duration_s=chance.uniform(0.05, 0.9),
             feedback=None if passed else told,
             command="" if passed else f"lab grade -k {name}",
+            hidden=position % 2 == 1,
             digest=digest(name),
         )
     add(

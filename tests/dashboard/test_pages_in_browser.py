@@ -33,7 +33,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def class_database(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A class of 50 with three runs, two given back, the last half done."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('class') / 'class.db'}"
+    url = str(tmp_path_factory.mktemp("class") / "class.db")
     fill(url, students=50, runs=3, running=True, released=2).dispose()
     return url
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 import typer
 from typer.core import TyperCommand
 
-from grader import __version__
+from grader import __version__, class_verbs
 from grader.errors import LabError, SubmissionError
 from grader.lab import SECTIONS
 
@@ -286,6 +286,9 @@ def data_info(
         _print(console, line)
     if not info.whole:
         raise typer.Exit(1)
+
+
+class_verbs.add_verbs(app, _Verb)
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from grader.errors import LabError
 from grader.host.intake import take
 from grader.host.launch import Launcher
 from grader.host.launch import launcher as make_launcher
-from grader.results import GradeResult
+from grader.results import CheckResult, GradeResult
 
 RUBRIC = Path(__file__).parent / "rubric"
 CONFIG = Path(__file__).parent / "pytest.ini"
@@ -28,6 +28,8 @@ def grade(
     listener: Listener | None = None,
     worker: str = "auto",
     launcher: Launcher | None = None,
+    known: Mapping[str, CheckResult] | None = None,
+    threads: int = 0,
 ) -> GradeResult:
     """Grades one submission.
 
@@ -38,6 +40,8 @@ def grade(
         listener: Called with each check's result as it falls.
         worker: Kind of worker: `auto`, `zygote` or `subprocess`.
         launcher: One that is there already, left open; `worker` is not looked at then.
+        known: Results of earlier runs of the same submission, by the check's name; they are taken over, and only the others run.
+        threads: Threads that TensorFlow may use for a submission; 0 for as many as it likes.
 
     Returns:
         The result.
@@ -48,11 +52,9 @@ def grade(
         LabError: The keyword selects no check.
     """
     with take(path) as taken, _launcher(worker, launcher) as ready:
-        run = RubricRun(taken, ready, secret, listener)
-        with closing(run), _plain_pytest():
-            selection = ["-k", keyword] if keyword else []
-            plain = ["-c", str(CONFIG), "--rootdir", str(CONFIG.parent), "-p", "no:terminal", "-p", "_hypothesis_pytestplugin"]
-            status = pytest.main([*plain, *selection, str(RUBRIC)], plugins=[run])
+        run = RubricRun(taken, ready, secret, listener, known=known, threads=threads)
+        with closing(run), plain_pytest():
+            status = pytest.main(arguments(keyword), plugins=[run])
         result = run.result()
     if run.setup_error is not None:
         raise run.setup_error
@@ -67,6 +69,12 @@ def grade(
     return result
 
 
+def arguments(keyword: str) -> list[str]:
+    """What pytest is given to run the rubric, or the checks that a keyword selects."""
+    plain = ["-c", str(CONFIG), "--rootdir", str(CONFIG.parent), "-p", "no:terminal", "-p", "_hypothesis_pytestplugin"]
+    return [*plain, *(["-k", keyword] if keyword else []), str(RUBRIC)]
+
+
 @contextmanager
 def _launcher(worker: str, launcher: Launcher | None) -> Iterator[Launcher]:
     if launcher is not None:
@@ -77,8 +85,8 @@ def _launcher(worker: str, launcher: Launcher | None) -> Iterator[Launcher]:
 
 
 @contextmanager
-def _plain_pytest() -> Iterator[None]:
-    # The run must not depend on options or plugins that happen to be set up around it.
+def plain_pytest() -> Iterator[None]:
+    """Lets pytest run without the options and plugins that happen to be set up around it."""
     changed = {"PYTEST_ADDOPTS": None, "PYTEST_PLUGINS": None, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     before = {name: os.environ.get(name) for name in changed}
     _set(changed)

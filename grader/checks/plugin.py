@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,19 +36,33 @@ class RubricRun:
         launcher: Starts workers.
         secret: The course's secret, or None for the public seed.
         listener: Called with each check's result as it falls.
+        known: Results of earlier runs, by the check's name; these checks are not run again.
+        threads: Threads that TensorFlow may use in a worker; 0 for as many as it likes.
 
     Attributes:
         setup_error: Why no worker could be started at all; the run stops then.
         peak_bytes: Largest resident memory of any worker that has ended.
     """
 
-    def __init__(self, taken: Taken, launcher: Launcher, secret: bytes | None, listener: Listener | None) -> None:
+    def __init__(
+        self,
+        taken: Taken,
+        launcher: Launcher,
+        secret: bytes | None,
+        listener: Listener | None,
+        *,
+        known: Mapping[str, CheckResult] | None = None,
+        threads: int = 0,
+    ) -> None:
         self._taken = taken
         self._launcher = launcher
         self._secret = secret
         self._listener = listener
         self._started = time.monotonic()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._known = known or {}
+        self._threads = threads
+        self._order: list[str] = []
         self._results: dict[str, CheckResult] = {}
         self._selected: set[str] = set()
         self._check_started = 0.0
@@ -61,7 +75,7 @@ class RubricRun:
         return GradeResult(
             submission=self._taken.name,
             digest=self._taken.digest,
-            checks=tuple(self._results.values()),
+            checks=tuple(self._results[name] for name in self._order if name in self._results),
             official=self._secret is not None,
             grader_version=grader.__version__,
             isolation=str(self._launcher.isolation),
@@ -80,6 +94,8 @@ class RubricRun:
     def submission(self, request: pytest.FixtureRequest) -> Iterator[Submission]:
         """The submission in a worker of its own (where workers are cheap), with a scratch folder of its own."""
         limit = limits.for_check(_spec(request.node).wall_s)
+        if self._threads:
+            limit = dataclasses.replace(limit, threads=self._threads)
         if not self._launcher.fresh:
             limit = limits.slow_start(limit)
         if self._submission is not None and not self._launcher.fresh:
@@ -119,7 +135,10 @@ class RubricRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Seeds each check that draws examples, and notes which checks will run."""
+        """Seeds each check that draws examples, notes which checks will run, and leaves out what is known."""
+        self._order = list(dict.fromkeys(_name(item) for item in items))
+        self._results |= {name: self._known[name] for name in self._order if name in self._known}
+        items[:] = [item for item in items if _name(item) not in self._known]
         for item in items:
             self._selected.add(_name(item))
             function = getattr(item, "obj", None)

@@ -28,7 +28,7 @@ def describe(software: dict[str, Any], dataset: Dataset, plan: str, folder: Path
         The content of machine.json.
     """
     return Machine(
-        cpu=_cpu(),
+        cpu=cpu_name(),
         cores=psutil.cpu_count() or os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -49,7 +49,8 @@ def load_average() -> list[float]:
     return [round(value, 2) for value in psutil.getloadavg()]
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
+    """The processor's name, as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -73,6 +73,7 @@ class Student(Base):
     email: Mapped[str] = mapped_column(NAME, default="")
     sis_id: Mapped[str] = mapped_column(NAME, default="")
     canvas_id: Mapped[str] = mapped_column(NAME, default="")
+    moodle_id: Mapped[str] = mapped_column(NAME, default="")
     github: Mapped[str] = mapped_column(NAME, default="")
     section: Mapped[str] = mapped_column(NAME, default="", index=True)
     group_name: Mapped[str] = mapped_column(NAME, default="")
@@ -290,7 +291,7 @@ class Run(Base):
     """One `lab batch`; a command that was cut off and given again goes on with the same run.
 
     Attributes:
-        state: `running`, `finished` or `interrupted`. After a kill it still says `running`.
+        state: `running` (also after it was cut off), `finished`, or `incomplete` when something is left to be tried again.
         rule: Which of several submissions counts: `latest` or `best`.
         scheduler: Address of the cluster's scheduler; empty on one machine.
         remarks: What intake found: unknown, duplicate and missing students, one sentence each.

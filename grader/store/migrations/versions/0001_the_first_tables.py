@@ -54,6 +54,7 @@ def upgrade() -> None:
         sa.Column("email", sa.String(length=255), nullable=False),
         sa.Column("sis_id", sa.String(length=255), nullable=False),
         sa.Column("canvas_id", sa.String(length=255), nullable=False),
+        sa.Column("moodle_id", sa.String(length=255), nullable=False),
         sa.Column("github", sa.String(length=255), nullable=False),
         sa.Column("section", sa.String(length=255), nullable=False),
         sa.Column("group_name", sa.String(length=255), nullable=False),

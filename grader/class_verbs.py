@@ -1,0 +1,171 @@
+"""The verbs of `lab` for a whole class; each is a few lines, and what it needs is imported inside it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from typer.core import TyperCommand
+
+from grader.errors import LabError
+
+DATABASE: Final = "grades.db"
+Db = Annotated[str, typer.Option("--db", metavar="STORE", envvar="LAB_DB", help="The store: a file, or a postgresql:// URL.")]
+RunNumber = Annotated[int | None, typer.Option("--run", metavar="NUMBER", help="Which run; the newest by default.")]
+
+
+def add_verbs(app: typer.Typer, verb: type[TyperCommand]) -> None:
+    """Adds the verbs to the command.
+
+    Args:
+        app: The `lab` command.
+        verb: The class of its verbs, which turns errors into sentences.
+    """
+    app.command("batch", cls=verb, epilog="Example: lab batch downloads/lab1 --roster roster.csv --due 2026-10-01T23:59")(batch)
+    app.command("export", cls=verb, epilog="Example: lab export canvas grades.csv --assignment 'Lab 1 (12345)'")(export)
+    app.command("sample-class", cls=verb, epilog="Example: lab sample-class build/class --layout canvas")(sample_class)
+    runs = typer.Typer(no_args_is_help=True, help="List runs of a class, and compare two of them.")
+    runs.command("list", cls=verb, epilog="Example: lab runs list")(runs_list)
+    runs.command("diff", cls=verb, epilog="Example: lab runs diff 1 2")(runs_diff)
+    app.add_typer(runs, name="runs")
+
+
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The folder of the course system's download, unpacked.")],
+    roster: Annotated[Path | None, typer.Option(metavar="CSV", help="The students of the class.")] = None,
+    db: Db = DATABASE,
+    layout: Annotated[
+        str, typer.Option(metavar="LAYOUT", help="auto, folder, canvas, moodle, gradescope or classroom.", show_default=True)
+    ] = "auto",
+    course: Annotated[str, typer.Option(metavar="NAME", help="What the class is called; by default the folder's name.")] = "",
+    due: Annotated[str, typer.Option(metavar="TIME", help="When it was due, as 2026-10-01T23:59; this machine's zone by default.")] = "",
+    rule: Annotated[str, typer.Option(metavar="RULE", help="Which of several counts: latest or best.")] = "latest",
+    keyword: Annotated[str, typer.Option("--keyword", "-k", metavar="WORD", help="Only these checks, as for pytest -k.")] = "",
+    secret_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The course's secret, for official grades; also $LAB_SECRET_FILE or $LAB_SECRET.")
+    ] = None,
+    processes: Annotated[int, typer.Option(metavar="N", min=0, help="Submissions at once; 0 for as many as fit.")] = 0,
+    scheduler: Annotated[str, typer.Option(metavar="ADDRESS", help="Grade on a Dask cluster: tcp://HOST:PORT.")] = "",
+    unsandboxed: Annotated[bool, typer.Option("--unsandboxed", help="Grade even where nothing holds the submissions.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Grade again what is graded already.")] = False,
+) -> None:
+    """Grade a class. Given again after any interruption, the same command goes on."""
+    from rich.console import Console
+
+    from grader.batch.progress import BatchProgress
+    from grader.batch.roster import Roster
+    from grader.batch.run import Options, run_batch
+    from grader.cli import _secret
+    from grader.store.results import Results
+
+    options = Options(course, layout, _time(due), rule, keyword, _secret(secret_file), processes, scheduler, unsandboxed, force)
+    people = Roster.read(roster) if roster is not None else Roster()
+    console = Console(highlight=False)
+    with Results.open(db) as store, BatchProgress(console) as progress:
+        summary = run_batch(source, people, store, options, progress)
+    for remark in summary.remarks:
+        _say(remark)
+    for failure in summary.failed:
+        _say(f"not graded: {failure}")
+    again = ", which went on" if summary.resumed else ""
+    _say(
+        f"run {summary.run_id}{again}: {summary.submissions} submissions, {summary.graded} graded now, {summary.cached} graded before, "
+        f"{len(summary.failed)} not graded"
+    )
+
+
+def export(
+    system: Annotated[str, typer.Argument(metavar="SYSTEM", help="canvas, gradescope, moodle or csv.")],
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="What to write; a folder for gradescope.")],
+    db: Db = DATABASE,
+    run: RunNumber = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="What the course system let you download: Canvas's gradebook, Moodle's worksheet.")
+    ] = None,
+    assignment: Annotated[str, typer.Option(metavar="TITLE", help="Canvas: the column's title, `Lab 1 (12345)`.")] = "Lab 1",
+    late_penalty: Annotated[float, typer.Option(metavar="PERCENT", min=0, max=100, help="Taken off for each late day.")] = 0.0,
+    grace_days: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Late days that cost nothing.")] = 0,
+    feedback: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Also write an HTML page for each student.")] = None,
+) -> None:
+    """Write the grades of a run for a course system."""
+    from grader.export import export_grades, write_feedback
+    from grader.export.grades import Policy, grades_of
+    from grader.store.results import Results
+
+    with Results.open(_existing(db)) as store:
+        chosen = store.run(run)
+        grades = grades_of(store, chosen, Policy(late_penalty, grace_days))
+        remarks = export_grades(system, grades, target, sheet=sheet, assignment=assignment)
+        if feedback is not None:
+            write_feedback(grades, feedback)
+    for remark in remarks:
+        _say(remark)
+    _say(f"wrote {len(grades)} grades of run {chosen.id} to {target}")
+
+
+def sample_class(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; it must not exist yet.")],
+    layout: Annotated[str, typer.Option(metavar="LAYOUT", help="folder, canvas, moodle, gradescope or classroom.")] = "folder",
+    solutions: Annotated[Path, typer.Option(help="The folder of the reference solutions.")] = Path("solutions"),
+    students: Annotated[int, typer.Option(metavar="N", min=24, help="How many submissions at least.")] = 24,
+) -> None:
+    """Assemble a class to try things on: right, wrong, broken, late, duplicate and hostile submissions, and a roster."""
+    from grader.batch.sample import write_class
+
+    made = write_class(folder, layout, solutions, students=students)
+    _say(f"{made.submissions} submissions of {made.students} students in {made.source}, roster in {made.roster}")
+
+
+def runs_list(db: Db = DATABASE) -> None:
+    """List the runs in a store."""
+    from grader.store.results import Results
+
+    with Results.open(_existing(db)) as store:
+        for run in store.runs():
+            _say(f"{run.id:4}  {run.started_at:%Y-%m-%d %H:%M}  {run.state:10}  {run.submissions:5} submissions  {run.source}")
+
+
+def runs_diff(
+    first: Annotated[int, typer.Argument(metavar="A", help="The earlier run.")],
+    second: Annotated[int, typer.Argument(metavar="B", help="The later run.")],
+    db: Db = DATABASE,
+) -> None:
+    """Tell whose grade differs between two runs, and in which checks."""
+    from grader.batch.compare import changes
+    from grader.store.results import Results
+
+    with Results.open(_existing(db)) as store:
+        found = changes(store, store.run(first), store.run(second))
+    for change in found:
+        _say(f"{change.student}: {_points(change.before)} -> {_points(change.after)}")
+        for line in change.checks:
+            _say(f"    {line}")
+    _say(f"{len(found)} grades differ between run {first} and run {second}")
+
+
+def _points(score: float | None) -> str:
+    return "none" if score is None else f"{score:g}"
+
+
+def _existing(db: str) -> str:
+    if "://" not in db and not Path(db).is_file():
+        raise LabError(f"There is no store {db} yet; `lab batch` makes one, and --db names another.")
+    return db
+
+
+def _time(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError as error:
+        raise LabError(f"Expected a time such as 2026-10-01T23:59, received {text!r}.") from error
+
+
+def _say(line: str) -> None:
+    from grader.report.text import one_line
+
+    sys.stdout.write(one_line(line) + "\n")

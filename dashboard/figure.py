@@ -18,7 +18,7 @@ GREY: Final = "#7F7F7F"
 COLOURS: Final = (BLUE, VERMILION, GREEN, PURPLE, GREY)
 """Okabe and Ito's colours where they have a contrast of 3:1 on white and on the dark background; purple is darkened for that."""
 
-HEIGHT: Final = 300
+HEIGHT: Final = 340
 """Height of a chart, pixels."""
 
 

@@ -58,17 +58,20 @@ def command(*, port: int, open_browser: bool) -> list[str]:
     return [sys.executable, "-m", "streamlit", "run", str(APP), *options]
 
 
-def environment(folder: Path, data: Path, grade: Path | None, database: str | None) -> dict[str, str]:
+def environment(folder: Path, data: Path, grade: Path | None, database: str | None, submissions: Path | None = None) -> dict[str, str]:
     """The environment that tells the pages what to show; a database's URL may hold a password, which a command line would show to all."""
     from dashboard import session
 
     told = {**os.environ, session.FOLDER: str(folder.resolve()), session.DATA: str(data.resolve())}
     told.pop(session.GRADE, None)
     told.pop(session.DATABASE, None)
+    told.pop(session.SUBMISSIONS, None)
     if grade is not None:
         told[session.GRADE] = str(grade.resolve())
     if database is not None:
         told[session.DATABASE] = absolute(database)
+    if submissions is not None:
+        told[session.SUBMISSIONS] = str(submissions.resolve())
     return told
 
 
@@ -82,7 +85,16 @@ def absolute(text: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
-def serve(folder: Path, data: Path, grade: Path | None, database: str | None, *, port: int, open_browser: bool) -> int:
+def serve(
+    folder: Path,
+    data: Path,
+    grade: Path | None,
+    database: str | None,
+    submissions: Path | None = None,
+    *,
+    port: int,
+    open_browser: bool,
+) -> int:
     """Serves the dashboard until Ctrl-C.
 
     Returns:
@@ -94,7 +106,7 @@ def serve(folder: Path, data: Path, grade: Path | None, database: str | None, *,
     require_dashboard()
     if database is not None:
         require_database(database)
-    process = subprocess.Popen(command(port=port, open_browser=open_browser), env=environment(folder, data, grade, database))
+    process = subprocess.Popen(command(port=port, open_browser=open_browser), env=environment(folder, data, grade, database, submissions))
     try:
         return process.wait()
     except KeyboardInterrupt:

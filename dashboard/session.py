@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ import streamlit as st
 from sqlalchemy.exc import SQLAlchemyError
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from dashboard.access import Refused, Role, Viewer, identify, refuse_open_door
+from dashboard.access import Refused, Role, Viewer, identify, refuse_open_door, require_instructor
+from dashboard.handed_in import HandedIn
 from dashboard.queries import Classroom
 from dashboard.subject import Subject, from_own_folder
 from dashboard.whole_class import WholeClass
@@ -27,6 +29,7 @@ FOLDER: Final = "LAB_DASHBOARD_FOLDER"
 DATA: Final = "LAB_DASHBOARD_DATA"
 GRADE: Final = "LAB_DASHBOARD_GRADE"
 DATABASE: Final = "LAB_DASHBOARD_DB"
+SUBMISSIONS: Final = "LAB_DASHBOARD_SUBMISSIONS"
 
 LIVE_S: Final = 1.0
 """The same for the progress of a running batch."""
@@ -149,13 +152,46 @@ def whole_class() -> WholeClass:
     return WholeClass(ask, viewer())
 
 
+def from_address(key: str, numbers: list[int]) -> None:
+    """Takes a widget's first value from the address, by its number; Streamlit itself would bind the words that are shown.
+
+    Args:
+        key: The widget's key, and the parameter's name.
+        numbers: What may be chosen.
+    """
+    asked = st.query_params.get(key, "")
+    if st.session_state.get(key) not in numbers:
+        st.session_state[key] = int(asked) if asked.isdecimal() and int(asked) in numbers else numbers[0]
+
+
 def choose_run() -> None:
     """The choice of the run that an instructor's pages are about, in the side bar; the newest at first."""
     runs = whole_class().runs()
     if runs.empty:
         return
     names = {int(run.id): f"{run.source}, run {run.id} ({run.state})" for run in runs.itertuples()}
-    st.sidebar.selectbox("Run", list(names), format_func=names.get, key="run", bind="query-params")
+    from_address("run", list(names))
+    st.sidebar.selectbox("Run", list(names), format_func=names.get, key="run")
+    st.query_params["run"] = str(st.session_state["run"])
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _handed_in(download: str, label: str, digest: str, _viewer: Viewer) -> HandedIn:
+    return HandedIn(Path(download), label, digest, _viewer)
+
+
+def with_files(subject: Subject) -> Subject:
+    """A submission of the class with its files, where the download is known.
+
+    Raises:
+        Refused: The viewer is a student.
+        LabError: The download does not hold what was graded.
+    """
+    require_instructor(viewer())
+    download = os.environ.get(SUBMISSIONS)
+    if not download or subject.grade is None:
+        return subject
+    return replace(subject, folder=_handed_in(download, subject.grade.submission, subject.grade.digest, viewer()).folder)
 
 
 def chosen_run() -> int | None:

@@ -135,7 +135,7 @@ def pictures_page(subject: Subject, *, key: str = "") -> None:
     """Sample images with predictions, feature maps by depth, confusion by factor."""
     if not subject.has_weights:
         if subject.folder is None:
-            st.info("Pictures need the submission's files: open its folder with `lab dashboard FOLDER`.")
+            st.info("Pictures need the submission's files, which are not at hand here.")
         else:
             show.nothing("There are no trained weights yet.", "lab measure assignment --data data/small")
         return
@@ -197,7 +197,9 @@ def code_page(subject: Subject, *, key: str = "") -> None:
     """The submission's code and findings, as text."""
     sources = subject.sources()
     if not sources:
-        st.info("The files of this submission are not at hand here.")
+        st.info(
+            "The code is shown where the download that was graded is at hand: start with `lab dashboard --db FILE --submissions FOLDER`."
+        )
         return
     name = st.segmented_control("File", list(sources), default=next(iter(sources)), key=f"{key}file") or next(iter(sources))
     st.code(sources[name], language="toml" if name.endswith(".toml") else "python", line_numbers=True)

@@ -201,13 +201,16 @@ def dashboard(
     grade_file: Annotated[
         Path | None, typer.Option("--grade", metavar="FILE", help="Show this grade, as lab grade --json wrote it, instead of the newest.")
     ] = None,
+    submissions: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="With --db: the download that was graded, to show the code as well.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes Streamlit's own, 8501.")] = 0,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser on it.")] = True,
 ) -> None:
     """Show your results, or with --db a class, in a browser; only this machine can reach it. Ctrl-C ends."""
     from dashboard.launch import serve
 
-    raise typer.Exit(serve(path, data, grade_file, db or None, port=port, open_browser=browser))
+    raise typer.Exit(serve(path, data, grade_file, db or None, submissions, port=port, open_browser=browser))
 
 
 @app.command(cls=_Verb, epilog="Example: lab report assignment -o report.html, or: lab report --db grades.db -o class.html")

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard import show
 from dashboard.charts import classroom as charts
-from dashboard.session import chosen_run, whole_class
+from dashboard.session import chosen_run, from_address, whole_class
 
 klass, run = whole_class(), chosen_run()
 runs = klass.runs()
@@ -16,7 +16,9 @@ source = runs[runs["id"] == run]["source"].iloc[0]
 order = runs.assign(other=runs["source"] != source).sort_values(["other", "id"], ascending=[True, False])
 others = [int(number) for number in order["id"] if int(number) != run]
 names = {int(row.id): f"{row.source}, run {row.id} ({row.state})" for row in runs.itertuples()}
-before = st.selectbox("Compare with", others, format_func=names.get, key="before", bind="query-params")
+from_address("before", others)
+before = st.selectbox("Compare with", others, format_func=names.get, key="before")
+st.query_params["before"] = str(before)
 frame = klass.compare(before, run)
 both = frame.dropna(subset=["before", "after"])
 if both.empty:

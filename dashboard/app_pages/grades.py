@@ -2,8 +2,10 @@
 
 import streamlit as st
 
-from dashboard import changes, show
+from dashboard import changes, exports, show
 from dashboard.session import chosen_run, forget, store, viewer, whole_class
+from grader.export.grades import Policy
+from grader.report.text import one_line
 
 klass, run = whole_class(), chosen_run()
 if run is None:
@@ -65,3 +67,28 @@ elif sent:
         st.rerun()
 
     show.attempt(release)
+
+st.subheader("Export", anchor=False)
+with st.form("export"):
+    left, middle, right = st.columns(3)
+    form = left.selectbox("For", list(exports.FORMS))
+    late_percent = middle.number_input("Percent of the score for each late day", 0.0, 100.0, 0.0, 5.0)
+    grace_days = right.number_input("Late days that cost nothing", 0, 60, 0)
+    assignment = left.text_input("Canvas's column", "Lab 1", help="As Canvas names it: Title (number).")
+    sheet = middle.file_uploader("Canvas's gradebook or Moodle's worksheet", type="csv", max_upload_size=16)
+    sent = st.form_submit_button("Prepare the file")
+if sent:
+
+    def prepare() -> None:
+        """Makes the file, to be downloaded below."""
+        policy = Policy(late_percent, int(grace_days))
+        content = None if sheet is None else sheet.getvalue()
+        made = exports.prepare(store(), viewer(), run, exports.FORMS[form], policy=policy, assignment=assignment, sheet=content)
+        st.session_state["export"] = made
+
+    st.session_state.pop("export", None)
+    show.attempt(prepare)
+if export := st.session_state.get("export"):
+    for remark in export.remarks:
+        st.text(one_line(remark))
+    st.download_button(f"Download {export.name}", export.data, export.name, export.mime, on_click="ignore")

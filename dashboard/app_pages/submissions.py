@@ -3,7 +3,8 @@
 import streamlit as st
 
 from dashboard import show, views
-from dashboard.session import chosen_run, classroom, whole_class
+from dashboard.session import chosen_run, classroom, whole_class, with_files
+from grader.errors import LabError
 
 klass, run = whole_class(), chosen_run()
 if run is None:
@@ -52,6 +53,10 @@ if rows and rows[0] < len(results):
 if not chosen.isdecimal():
     st.stop()
 subject = classroom().subject(run, int(chosen))
+try:
+    subject = with_files(subject)
+except LabError as error:
+    show.problems((str(error),))
 st.header(show.escaped(subject.name), anchor=False)
 show.problems(subject.problems)
 parts = {

@@ -29,7 +29,7 @@ def confusion(frame: pd.DataFrame, factor: str, order: tuple[str, ...]) -> Figur
             title=f"{factor} it is taken for",
             axis=alt.Axis(labelAngle=-40 if len(order) > _LIST_LONGEST else 0),
         ),
-        y=alt.Y("truth:N", sort=list(order), title=f"{factor} it is"),
+        y=alt.Y("truth:N", sort=list(order), title=f"{factor} it is", axis=alt.Axis(labelOverlap=False)),
         tooltip=["truth", "guess", "images", alt.Tooltip("share", format=".0%")],
     )
     chart = base.mark_rect().encode(
@@ -45,7 +45,7 @@ def confusion(frame: pd.DataFrame, factor: str, order: tuple[str, ...]) -> Figur
     return Figure(
         f"confusion-{factor}",
         f"Confusion by {factor}: {right:.0%} right",
-        (chart + text).properties(height=rows_height(len(order), 28)),
+        (chart + text).properties(height=rows_height(len(order), 36)),
         f"A table of true {factor} against the one it is taken for; {right:.0%} are right; most frequent confusions: {worst}.",
         rows,
         "Rows are the truth and add up to 100 %.",

@@ -83,14 +83,14 @@ def test_page_of_an_empty_class_and_of_one_student(page, tmp_path: Path, name: s
 def test_adjusting_writes_a_row_and_shows_it(page, database: str) -> None:
     """The form adds the points with the reason; without a reason it says so and writes nothing."""
     app = page(database, "grades")
-    next(box for box in app.selectbox if box.label == "Submission").select_index(0)
+    next(box for box in app.selectbox if box.label == "Submission").set_value(2)
     app.number_input[0].set_value(1.5)
     app.button[0].click()
     app.run()
     assert "needs a reason" in " ".join(text.value for text in app.text)
     klass = WholeClass(asking(database), PROF)
     assert klass.adjustments(2).empty
-    next(box for box in app.selectbox if box.label == "Submission").select_index(0)
+    next(box for box in app.selectbox if box.label == "Submission").set_value(2)
     app.number_input[0].set_value(1.5)
     app.text_input[0].set_value("The rubric was unclear.")
     app.button[0].click()

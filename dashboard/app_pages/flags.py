@@ -27,11 +27,14 @@ if len(samples):
     counts = samples["verdict"].value_counts()
     st.text(", ".join(f"{count:,} {word}" for word, count in counts.items()))
     shown = doubtful[["students", "mode", "count", "batch_size", "samples", "mean_s", "variation", "verdict"]]
-    show.table(
-        shown.rename(columns={"mean_s": "mean total, s", "variation": "coefficient of variation", "batch_size": "batch size"}),
-        key="timings",
-        alt="Timings that are unstable, by student and setting",
-    )
+    if doubtful.empty:
+        st.success("All are VALID.")
+    else:
+        show.table(
+            shown.rename(columns={"mean_s": "mean total, s", "variation": "coefficient of variation", "batch_size": "batch size"}),
+            key="timings",
+            alt="Timings that are unstable, by student and setting",
+        )
     st.caption(
         "From each setting's samples, their shortest and their variation. All rules are under Submissions. UNSTABLE never costs points."
     )

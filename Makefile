@@ -21,7 +21,8 @@ setup-gpu: ## What a student needs, with TensorFlow for NVIDIA GPUs (Linux)
 data: setup ## Draw the small data set into data/small
 	@test -f $(DATA)/wnids.txt || $(BIN)/lab data make
 
-demo: data ## Measure and grade the reference and a partly wrong sample
+demo: data ## Measure and grade the reference, a partly wrong sample, and a class
+	@scripts/setup.sh instructor
 	$(BIN)/python -m grader.demo
 
 test: setup-dev ## Run all tests

@@ -1,6 +1,8 @@
-"""What `make demo` runs: measures and grades the reference, then a sample that is partly wrong, and prints both reports.
+"""What `make demo` runs: measures and grades the reference and a partly wrong sample, then a whole class.
 
-Everything is written below build/demo/. A reference that was measured there before, from the same sources, is not measured again.
+It prints both reports and the class's grades, writes them for Canvas and as a page for each student, and leaves the store that the
+dashboard opens. Everything is written below build/demo/. A reference that was measured there before, from the same sources, is not
+measured again.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from grader.report.terminal import TerminalReport
 SOLUTIONS: Final = Path("solutions")
 DATA: Final = Path("data/small")
 DEMO: Final = Path("build/demo")
+STORE: Final = DEMO / "grades.db"
 
 MISTAKES: Final = (1, 3, 6, 10, 11)
 """The mistakes of the sample, by their number in the lab's list."""
@@ -60,7 +63,37 @@ def _demo(console: Console) -> bool:
     scores = [_report(folder, console) for folder in (sample, reference)]
     console.print(Text(f"\nThe same reports as HTML: {DEMO / 'sample.html'} and {DEMO / 'reference.html'}"))
     console.print(Text(f"reference {scores[1]:g}/100, partly wrong sample {scores[0]:g}/100"))
-    return scores[1] == 100 and scores[0] < 100
+    return scores[1] == 100 and scores[0] < 100 and _class(console)
+
+
+def _class(console: Console) -> bool:
+    from grader.batch.progress import BatchProgress
+    from grader.batch.roster import Roster
+    from grader.batch.run import Options, run_batch
+    from grader.batch.sample import DUE, write_class
+    from grader.export import export_grades, write_feedback
+    from grader.export.grades import Policy, grades_of
+    from grader.store.results import Results
+
+    console.rule("a class")
+    folder = DEMO / "class"
+    if not (folder / "roster.csv").is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        write_class(folder, "canvas", SOLUTIONS)
+    with Results.open(str(STORE)) as store:
+        with BatchProgress(console) as progress:
+            # The class is our own, so a machine without a sandbox may show it too.
+            options = Options(course="demo", due=DUE, unsandboxed=True)
+            summary = run_batch(folder / "download", Roster.read(folder / "roster.csv"), store, options, progress)
+        grades = grades_of(store, store.run(summary.run_id), Policy(late_percent=10))
+    export_grades("canvas", grades, DEMO / "canvas.csv", sheet=None, assignment="Lab 1 (12345)")
+    pages = write_feedback(grades, DEMO / "feedback")
+    for grade_ in grades:
+        score = "-" if grade_.score is None else f"{grade_.score:g}"
+        console.print(Text(f"{score:>6}  {grade_.student.name}: {grade_.comment}"))
+    console.print(Text(f"{summary.submissions} submissions, {summary.graded} graded now, {summary.cached} graded before"))
+    console.print(Text(f"store {STORE}, grades for Canvas {DEMO / 'canvas.csv'}, {len(pages)} pages in {DEMO / 'feedback'}"))
+    return summary.whole
 
 
 def _report(folder: Path, console: Console) -> float:

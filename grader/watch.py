@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -58,6 +59,8 @@ def watch(submission: Path, sections: Sequence[str], console: Console) -> None:
         for changes in saves:
             touched = affected(changes, sections)
             if touched:
+                saved = ", ".join(sorted({Path(path).name for _, path in changes}))
+                console.rule(Text(f"{saved} saved at {time.strftime('%H:%M:%S')}"))
                 run(touched)
 
 

@@ -2,6 +2,7 @@
 # Makes the virtual environment .venv and installs the lab in it, with byte code.
 #
 #   scripts/setup.sh             what a student needs
+#   scripts/setup.sh instructor  also what grading a class needs
 #   scripts/setup.sh dev         also what the tests, the linters and the dashboard need
 #   scripts/setup.sh gpu         what a student needs, with TensorFlow for NVIDIA GPUs (Linux; several GB)
 #
@@ -12,9 +13,10 @@ cd "$(dirname "$0")/.."
 kind="${1:-student}"
 case "$kind" in
     student) target="." ;;
+    instructor) target=".[instructor]" ;;
     dev) target=".[instructor,dashboard,dev]" ;;
     gpu) target=".[gpu]" ;;
-    *) echo "setup: there is no kind '$kind'; expected student, dev or gpu" >&2; exit 2 ;;
+    *) echo "setup: there is no kind '$kind'; expected student, instructor, dev or gpu" >&2; exit 2 ;;
 esac
 
 # 3.11, 3.12 and 3.13 have TensorFlow packages. A name on PATH may be a shim that starts nothing, so each is tried.

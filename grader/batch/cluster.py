@@ -1,7 +1,7 @@
 """The same jobs on a Dask cluster: submissions travel as data, results come back as data.
 
-Each worker machine probes its own sandbox and keeps a zygote of its own. A job whose worker is lost goes to another one. Checks that
-have ended on a lost worker are not run again: they came back as they fell, and the next attempt knows them.
+Each worker machine probes its own sandbox and keeps a zygote of its own. A job whose worker is lost is given to another one by the
+scheduler. What had ended there came back as it fell, and stays as it was stored first.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Run:
 
         self._client.subscribe_topic(TOPIC, self._heard)
         running: dict[Any, tuple[Callable[[], Job | None], int]] = {}
-        arrived = as_completed()
+        arrived = as_completed(loop=self._client.loop)
         try:
             self._fill(running, arrived)
             while running:

@@ -10,7 +10,8 @@ class Limits:
     """What one worker may use.
 
     Attributes:
-        wall_s: Wall-clock time of one check, kept by the trusted side.
+        wall_s: Time of one check by the clock on the wall, on a machine that does nothing else; kept by the trusted side, which counts less
+            where there is a crowd.
         cpu_s: Processor time of the whole worker.
         memory_bytes: Address space. TensorFlow needs 2 GiB; 1 GiB is too little.
         file_bytes: Largest file that may be written.

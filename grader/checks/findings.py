@@ -77,7 +77,13 @@ def finding(folder: Path, section: str, key: str, kind: type, *, length: int | N
     except MissingResults:
         value = UNANSWERED
     if _unanswered(value):
-        raise CheckEnded(State.NOT_STARTED, None, Feedback(f"not started yet: {_name(section, key)}", where=FINDINGS_FILE))
+        raise CheckEnded(
+            State.NOT_STARTED,
+            None,
+            Feedback(
+                f'not started yet: assignment/{FINDINGS_FILE}: {key} in [{section}] is still "?"', where=f"assignment/{FINDINGS_FILE}"
+            ),
+        )
     name = _name(section, key)
     wanted = _KINDS[kind] if length is None else f"{length} numbers in square brackets"
     taken = _take(value, kind)

@@ -19,6 +19,7 @@ from grader.checks.paste import as_code
 from grader.checks.suspects import Suspects
 from grader.errors import LabError, ResultsError, SetupError
 from grader.host import limits
+from grader.host.alone import machine_turn
 from grader.host.intake import Taken
 from grader.host.launch import Launcher
 from grader.host.submission import Submission
@@ -146,6 +147,12 @@ class RubricRun:
                 value = int.from_bytes(seed_of(self._secret, _name(item)), "big")
                 hypothesis.seed(value)(getattr(function, "__func__", function))
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        """Holds the machine's turn while a check runs, so that one that times something has no neighbours."""
+        with machine_turn(alone=_spec(item).alone):
+            return (yield)
+
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Stops a check whose needs did not pass."""
         self._check_started = time.monotonic()
@@ -226,7 +233,11 @@ class RubricRun:
         submission = self._submission
         if submission is None or state is not State.FAILED:
             return feedback
-        example = feedback.example or (as_code(*submission.last_call) if submission.last_call else "")
+        # No example can show what keeps a file from being imported, or a function from being found.
+        shows = (
+            submission.last_call is not None and "cannot be imported" not in feedback.summary and "has no function" not in feedback.summary
+        )
+        example = feedback.example or (as_code(*submission.last_call) if submission.last_call and shows else "")
         return Feedback(
             feedback.summary, feedback.comparison, feedback.help, example, feedback.where, feedback.printed or submission.printed
         )

@@ -41,6 +41,9 @@ TASKS: Final = 1024 + 64 * (os.cpu_count() or 1)
 """Threads that a worker's user may have beyond those that run when the zygote starts. TensorFlow starts a few for each core; many
 workers share one user."""
 
+CROWDED: Final = 8.0
+"""On a busy machine a check may take so many times its `wall_s` by the clock on the wall."""
+
 FILE_VARIABLE: Final = "LAB_LIMITS"
 """Environment variable that names a TOML file with other limits of a check: `wall_s = 40` and so on, the names of `Limits`."""
 
@@ -95,3 +98,20 @@ def slow_start(limits: Limits) -> Limits:
         The same with a minute more, for the import.
     """
     return replace(limits, wall_s=limits.wall_s + 60.0)
+
+
+def share_of_processors() -> float:
+    """The part of the machine that each of the threads that want to run can have at this moment.
+
+    A check's time is counted by this measure, so that a correct submission does not run out of time because its neighbours are busy. The
+    number of threads that want to run is the fourth field of /proc/loadavg (proc(5)); this one, which asks, is taken off.
+
+    Returns:
+        1 when there are as many cores as wishes, less in a crowd; 1 where the system does not tell.
+    """
+    try:
+        with open("/proc/loadavg", encoding="ascii") as file:
+            wishes = int(file.read().split()[3].partition("/")[0]) - 1
+    except (OSError, ValueError, IndexError):
+        return 1.0
+    return min(1.0, (os.cpu_count() or 1) / max(1, wishes))

@@ -22,6 +22,7 @@ from grader.channel.peer import Objects, Peer, Refusal, RemoteError
 from grader.channel.values import Reference
 from grader.errors import ChannelError, PeerGone, SetupError, ValueRefused
 from grader.host.launch import Exit, Launcher, Room, WorkerProcess
+from grader.host.limits import CROWDED, share_of_processors
 from grader.host.scratch import Usage, usage
 from grader.lab import SECTIONS
 from grader.outcomes import CheckEnded, CheckFailed
@@ -197,10 +198,14 @@ class Submission:
 
     def _keep(self, over: threading.Event, worker: WorkerProcess, limits: Limits) -> None:
         """Ends a worker that takes too long, or writes too much; until `over` is set."""
-        end = time.monotonic() + limits.wall_s
-        while not over.wait(max(0.0, min(WATCH_S, end - time.monotonic()))):
-            used = usage(self.scratch, limits)
-            why = "time" if time.monotonic() >= end else "disk" if used is not Usage.FINE else ""
+        begun = last = time.monotonic()
+        spent = 0.0
+        while not over.wait(WATCH_S):
+            now = time.monotonic()
+            spent += (now - last) * share_of_processors()
+            last = now
+            late = spent >= limits.wall_s or now - begun >= limits.wall_s * CROWDED
+            why = "time" if late else "disk" if usage(self.scratch, limits) is not Usage.FINE else ""
             if why and worker is self._worker and not over.is_set():
                 self._ended_for = (worker, why)
                 worker.kill()

@@ -95,6 +95,8 @@ class WarmZygote:
     def __enter__(self) -> WarmZygote:
         """Starts the zygote and waits until it listens."""
         self._process: subprocess.Popen[bytes] | None = None
+        if sys.platform != "linux":
+            return self  # workers are new processes there, and there is nothing to keep warm
         kind = jail.choose()
         present = connect_warm(kind)
         if present is not None:

@@ -88,6 +88,13 @@ def _same_files(tiny: TinySet, split: str, paths: list[str], listed: int, classe
         if extra[0] in tiny.train or extra[0] in tiny.val or "/test/" in Path(extra[0]).as_posix():
             fail(f"list_examples lists images of another split than {split}", *sides, first, help=f"Look under {split}/ only.")
         fail("list_examples lists paths that do not exist", *sides, first, help="Compare it with a path on your disk, folder by folder.")
+    if missing and not listed:
+        fail(
+            f"list_examples found no {split} image at all",
+            *sides,
+            f"first missing: {_short(tiny, missing[0])}",
+            help="Print the folder that you list and the pattern that you look for. Are the ids from load_label_map right?",
+        )
     if missing:
         fail(
             f"{len(missing)} of {len(classes)} {split} images are missing",

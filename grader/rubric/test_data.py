@@ -40,6 +40,13 @@ def test_label_map(submission, suspects, wnids):
         Mistake(words, "The map was made from words.txt", "words.txt names many more ids than the classes; count wnids.txt."),
         Mistake({wnid: words[wnid] for wnid in wnids}, "Labels are line numbers of words.txt", "Count the lines of wnids.txt."),
     ]
+    if isinstance(found, dict) and set(found) != set(numbered) and {str(key).strip() for key in found} == set(numbered):
+        fail(
+            "The keys of the label map keep the line end, or other space around the id",
+            f"expected: {min(numbered)!r}",
+            f"received: {min(map(str, found))!r}",
+            help="Take each line without what is around the id: line.strip().",
+        )
     equal(found, numbered, "The label map", help=advice, mistakes=suspects.left(found, mistakes))
 
 

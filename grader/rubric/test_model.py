@@ -74,6 +74,13 @@ def test_feature_maps(submission, rng):
         if not isinstance(found, dict) or set(found) != set(names):
             received = sorted(found) if isinstance(found, dict) else type(found).__name__
             fail("feature_maps should map each name to that layer's output", f"expected: {sorted(names)}", f"received: {received}")
+        if _exchanged(found, outputs, names):
+            fail(
+                "The right layers, under each other's names: outputs were collected in one order and paired with names in another",
+                f"asked for, in this order: {names}",
+                f"in the model's order: {sorted(names, key=list(outputs).index)}",
+                help="Collect one output for each name, in the order of layer_names.",
+            )
         for name in names:
             array(
                 found[name],
@@ -93,6 +100,17 @@ def test_feature_maps(submission, rng):
                 ]
                 + [Mistake(outputs[name][:1], "Only the first image was run")],
             )
+
+
+def _exchanged(found, outputs, names):
+    """Whether the maps are those that were asked for, but not each under its own name."""
+
+    def fits(value, name):
+        same_kind = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.shape == outputs[name].shape
+        return same_kind and np.allclose(value, outputs[name], atol=TOLERANCE)
+
+    partners = {name: next((other for other in names if fits(found[name], other)), None) for name in names}
+    return set(partners.values()) == set(names) and any(name != other for name, other in partners.items())
 
 
 @check(points=2)

@@ -358,7 +358,7 @@ def test_accuracy(submission: Submission, results: Results, seed: bytes) -> None
             "the trained network recognises too few new pictures for all points",
             *sides,
             f"no points up to {LOW:.3f}, all points from {FULL:.3f} (chance: {1 / CLASSES})",
-            help=_unlike(results) or "Train on more images a class, for more epochs, or with another batch size, and measure again.",
+            help=_unlike(results) or _short_plan(results) or "Look for what makes your training weak: decode_image, build_model, or train.",
             earned=share,
         )
 
@@ -738,6 +738,18 @@ def _filters(kernel: np.ndarray) -> np.ndarray:
     rows = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64)
     rows = rows - rows.mean(axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+
+
+def _short_plan(results: Results) -> str:
+    try:
+        plan = results.read(Machine).plan
+    except MissingResults:
+        return ""
+    return (
+        ""
+        if plan == "standard"
+        else f"These weights come from `lab measure --plan {plan[:20]}`, which trains too briefly: run `lab measure`."
+    )
 
 
 def _unlike(results: Results) -> str:

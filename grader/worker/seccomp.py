@@ -126,7 +126,7 @@ def _compile() -> bytes:
     try:
         import pyseccomp as seccomp
     except (ImportError, RuntimeError, AttributeError) as error:
-        raise OSError(errno.ENOSYS, f"libseccomp cannot be used ({error})") from error
+        raise OSError(errno.ENOSYS, f"libseccomp cannot be used ({error}; on Debian and Ubuntu: apt-get install libseccomp2)") from error
     made = seccomp.SyscallFilter(seccomp.ERRNO(errno.ENOSYS))
     made.set_attr(seccomp.Attr.ACT_BADARCH, seccomp.KILL_PROCESS)  # 32-bit calls on a 64-bit system
     for name in ALLOWED:

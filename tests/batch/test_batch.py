@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -72,7 +73,7 @@ def test_kill_in_the_middle(batch: Batch, undisturbed: tuple[str, Grades], tmp_p
     wait_for_checks(process, url, 12)
     graders = graders_of(process)
     process.kill()
-    process.wait()
+    process.communicate()
     stored = checks_stored(url)
     for grader in graders:
         grader.wait(30)  # none outlives the command
@@ -141,17 +142,11 @@ def cluster(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[str, 
             time.sleep(0.05)
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny", *quiet]
         started += [subprocess.Popen(worker, **common) for _ in range(2)]
-        import json
-
         yield json.loads(file.read_text())["address"], started
     finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        for process in reversed(started):
+            process.kill()
+            process.wait()
 
 
 def test_same_on_a_cluster_that_loses_a_worker(

@@ -115,6 +115,15 @@ def test_warm_zygote_is_shared(make: Make, tmp_path: Path, monkeypatch: pytest.M
     assert not alive(warm.pid)
 
 
+def test_nothing_is_kept_warm_on_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where workers are plain processes, `lab watch` starts no zygote, which such a system could not fork."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    before = len(zygotes_of(psutil.Process()))
+    with WarmZygote() as warm:
+        assert warm._process is None
+        assert len(zygotes_of(psutil.Process())) == before
+
+
 def test_foreign_sockets_are_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plain file or a link in the place of the socket is not connected to."""
     monkeypatch.setenv("LAB_RUNTIME_DIR", str(tmp_path))

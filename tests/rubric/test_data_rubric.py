@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from conftest import STUBS, chaffs, lost, told, wheats
+import shutil
 
+import pytest
+from conftest import SOLUTIONS, STUBS, chaffs, lost, told, wheats
+
+from grader.bank import overlay
 from grader.results import State
 
 RELATED = {
@@ -44,6 +47,19 @@ def test_mistakes_are_named(graded, entry):
     assert list(checks) == [entry.check]
     feedback = told(checks[entry.check].feedback)
     assert [word for word in entry.words if word.lower() not in feedback.lower()] == [], feedback
+
+
+def test_consequences_are_not_blamed_on_the_lister(graded, tmp_path):
+    """Ids that keep their line ends are named in the label map; where no image is found for it, that is said, with where to look."""
+    folder = tmp_path / "line_ends"
+    shutil.copytree(SOLUTIONS, folder, ignore=shutil.ignore_patterns("wheats", "chaffs", "results"))
+    changes = "def load_label_map(root):\n    return {line: n for n, line in enumerate(open(Path(root) / 'wnids.txt'))}\n"
+    source = (folder / "data.py").read_text(encoding="utf-8")
+    (folder / "data.py").write_text(overlay(source, changes), encoding="utf-8")
+    checks = lost(graded(folder, "label_map or train_examples"))
+    assert "keep the line end" in told(checks["data/label_map"].feedback)
+    assert "found no train image at all" in told(checks["data/train_examples"].feedback)
+    assert "Are the ids from load_label_map right?" in told(checks["data/train_examples"].feedback)
 
 
 def test_stubs_are_not_started(graded):

@@ -48,7 +48,7 @@ class Figure:
         for name in safe.columns:
             if not pd.api.types.is_numeric_dtype(safe[name]):
                 safe[name] = safe[name].map(no_formula)
-        return safe.to_csv(index=False).encode("utf-8")
+        return str(safe.to_csv(index=False)).encode("utf-8")
 
 
 def rows_height(rows: int, each: int) -> int:

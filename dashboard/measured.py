@@ -5,6 +5,7 @@ The charts read these frames and nothing else, so a student's own page, an instr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -66,7 +67,7 @@ class Measured:
     @property
     def empty(self) -> bool:
         """Whether nothing at all was measured."""
-        return self.kernels.empty and self.samples.empty and self.epochs.empty
+        return not (len(self.kernels) or len(self.samples) or len(self.epochs))
 
 
 def from_folder(submission: Path) -> Measured:
@@ -81,9 +82,15 @@ def from_folder(submission: Path) -> Measured:
     results = Results(submission)
     parts: dict[str, object] = {}
     problems: list[str] = []
-    for kind, take in ((Kernels, _kernels), (Timings, _timings), (Training, _training), (Machine, _machine)):
+    readers: tuple[Callable[[], dict[str, object]], ...] = (
+        lambda: _kernels(results.read(Kernels)),
+        lambda: _timings(results.read(Timings)),
+        lambda: _training(results.read(Training)),
+        lambda: _machine(results.read(Machine)),
+    )
+    for read in readers:
         try:
-            parts |= take(results.read(kind))
+            parts |= read()
         except MissingResults:
             continue
         except ResultsError as error:

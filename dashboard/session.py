@@ -171,7 +171,7 @@ def choose_run() -> None:
         return
     names = {int(run.id): f"{run.source}, run {run.id} ({run.state})" for run in runs.itertuples()}
     from_address("run", list(names))
-    st.sidebar.selectbox("Run", list(names), format_func=names.get, key="run")
+    st.sidebar.selectbox("Run", list(names), format_func=lambda number: names[number], key="run")
     st.query_params["run"] = str(st.session_state["run"])
 
 

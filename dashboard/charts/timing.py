@@ -64,7 +64,9 @@ def _spread(measured: Measured, mode: str) -> pd.DataFrame:
     return samples
 
 
-def _with_band(frame: pd.DataFrame, x: str, x_title: str, y: str, y_title: str, colour: str, *, log_y: bool = False) -> alt.LayerChart:
+def _with_band(
+    frame: pd.DataFrame, x: str, x_title: str, y: str, y_title: str, colour: str, *, log_y: bool = False
+) -> alt.LayerChart | alt.FacetChart:
     places = alt.Axis(values=sorted(int(place) for place in frame[x].unique()), format="d")
     base = alt.Chart(frame).encode(x=alt.X(f"{x}:Q", title=x_title, axis=places, scale=alt.Scale(type="log", nice=False, padding=20)))
     vertical = alt.Scale(type="log", nice=True) if log_y else alt.Scale(zero=False)
@@ -73,7 +75,7 @@ def _with_band(frame: pd.DataFrame, x: str, x_title: str, y: str, y_title: str, 
     )
     line = base.mark_line(color=colour).encode(y=alt.Y(f"median({y}):Q", title=y_title))
     band = base.mark_errorband(extent="iqr", color=colour, opacity=0.2).encode(y=alt.Y(f"{y}:Q", title=y_title))
-    return band + line + points
+    return alt.layer(band, line, points)
 
 
 def online_total(measured: Measured) -> Figure:

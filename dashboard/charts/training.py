@@ -38,7 +38,7 @@ def _curves(measured: Measured, train: str, val: str, name: str, title: str, uni
         strokeDash=alt.StrokeDash("images:N", scale=alt.Scale(domain=[TRAIN, VAL], range=[[4, 3], [1, 0]]), legend=None),
         tooltip=["images", "epoch", alt.Tooltip("value", format=".4f")],
     )
-    names = [mark["mark"] for mark in marks]
+    names = [str(mark["mark"]) for mark in marks]
     rule = (
         alt.Chart(pd.DataFrame(marks))
         .mark_rule(size=2)

@@ -127,6 +127,8 @@ def watch(page: Page) -> list[str]:
 
 def settle(page: Page) -> None:
     """Waits until Streamlit has run the page and the charts are drawn."""
+    # Before its first run a page is idle, too; every page has a title.
+    page.wait_for_selector("h1", timeout=WAIT_MS)
     page.wait_for_selector(IDLE, timeout=WAIT_MS)
     page.wait_for_function(
         """() => document.querySelectorAll('[data-testid="stSkeleton"], [data-testid="stSpinner"]').length === 0

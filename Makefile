@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA := data/small
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-gpu data demo test lint format picture benchmarks constraints attacks
+.PHONY: help setup setup-dev setup-gpu data demo test attacks lint format picture screenshots benchmarks constraints
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ format: setup-dev ## Format the sources
 
 picture: setup-dev ## Draw the pictures of the documentation
 	$(BIN)/python scripts/draw_report_picture.py
+
+screenshots: setup-dev ## Draw every page of the dashboard into build/screenshots (needs Chromium)
+	$(BIN)/python scripts/draw_screenshots.py
 
 benchmarks: setup-dev ## Tell how the figures in benchmarks/ are measured
 	@echo "The benchmarks are not tests: they take minutes to hours, and want a machine that does nothing else."

@@ -190,6 +190,50 @@ def submit(
         _print(console, line)
 
 
+@app.command(cls=_Verb, epilog="Example: lab dashboard assignment, or: lab dashboard --db grades.db")
+def dashboard(
+    path: Submission = Path("assignment"),
+    db: Annotated[
+        str,
+        typer.Option("--db", metavar="URL", envvar="LAB_DB", help="Show a class: the file or PostgreSQL URL that lab batch wrote to."),
+    ] = "",
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="The data set that pictures are taken from.")] = DATA / "small",
+    grade_file: Annotated[
+        Path | None, typer.Option("--grade", metavar="FILE", help="Show this grade, as lab grade --json wrote it, instead of the newest.")
+    ] = None,
+    submissions: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="With --db: the download that was graded, to show the code as well.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes Streamlit's own, 8501.")] = 0,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser on it.")] = True,
+) -> None:
+    """Show your results, or with --db a class, in a browser; only this machine can reach it. Ctrl-C ends."""
+    from dashboard.launch import serve
+
+    raise typer.Exit(serve(path, data, grade_file, db or None, submissions, port=port, open_browser=browser))
+
+
+@app.command(cls=_Verb, epilog="Example: lab report assignment -o report.html, or: lab report --db grades.db -o class.html")
+def report(
+    path: Submission = Path("assignment"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The HTML file to write.")] = Path("report.html"),
+    db: Annotated[str, typer.Option("--db", metavar="URL", help="Report on a class: the database of lab batch.")] = "",
+    run: Annotated[int, typer.Option(min=0, help="With --db: the run; 0 takes the newest.")] = 0,
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="The data set that pictures are taken from.")] = DATA / "small",
+) -> None:
+    """Write the dashboard's charts as one HTML page that needs no server and no network."""
+    from dashboard.launch import require_dashboard
+
+    require_dashboard()
+    from dashboard.write import write_class, write_student
+
+    if db:
+        write_class(db, run or None, output)
+    else:
+        write_student(path, data, output)
+    typer.echo(f"wrote {output}")
+
+
 @data_app.command("make", cls=_Verb, epilog="Example: lab data make full")
 def data_make(
     size: Annotated[str, typer.Argument(metavar="SIZE", help="small (6200 pictures) or full (as many as Tiny ImageNet).")] = "small",
@@ -265,7 +309,19 @@ def _grade(path: Path, console: Console, *, keyword: str = "", secret: bytes | N
 
         result = run_grade(path, keyword=keyword, secret=secret, listener=report.check, worker=worker)
         report.finish(result)
+    if not keyword and not result.official and path.is_dir():
+        _keep(path, result, console)
     return result
+
+
+def _keep(path: Path, result: GradeResult, console: Console) -> None:
+    """Keeps a whole public grading for the dashboard; a folder that cannot be written to costs no more than that."""
+    from grader.attempts import keep
+
+    try:
+        keep(path, result)
+    except (OSError, LabError) as error:
+        _print(console, f"This grading is not kept for the dashboard: {error}")
 
 
 def _selection(section: str, keyword: str) -> str:

@@ -1,12 +1,13 @@
 """What `make demo` runs: measures and grades the reference and a partly wrong sample, then a whole class.
 
-It prints both reports and the class's grades, writes them for Canvas and as a page for each student, and leaves the store that the
-dashboard opens. Everything is written below build/demo/. A reference that was measured there before, from the same sources, is not
-measured again.
+It prints both reports and the class's grades, writes them for Canvas and as a page for each student, and ends by showing the class in
+the dashboard: DEMO_SERVE=0 stops before that, as does a run that nobody sits at. Everything is written below build/demo/. A reference
+that was measured there before, from the same sources, is not measured again.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -30,6 +31,9 @@ DATA: Final = Path("data/small")
 DEMO: Final = Path("build/demo")
 STORE: Final = DEMO / "grades.db"
 
+PORT: Final = 8501
+"""Streamlit's own."""
+
 MISTAKES: Final = (1, 3, 6, 10, 11)
 """The mistakes of the sample, by their number in the lab's list."""
 
@@ -49,7 +53,22 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print("demo: interrupted; run it again, it continues")
         raise SystemExit(130) from None
+    if perfect:
+        _show(console)
     sys.exit(0 if perfect else 1)
+
+
+def _show(console: Console) -> None:
+    """Serves the dashboard on the class until Ctrl-C, where somebody is there to look at it."""
+    from dashboard.launch import serve
+
+    console.print(
+        Text(f"The dashboard shows the class: lab dashboard {DEMO / 'reference'} --db {STORE} --submissions {DEMO / 'class' / 'download'}")
+    )
+    if os.environ.get("DEMO_SERVE", "1" if sys.stdin.isatty() else "0") == "0":
+        return
+    console.print(Text(f"It is served on http://127.0.0.1:{PORT} now; Ctrl-C ends it."))
+    serve(DEMO / "reference", DATA, None, str(STORE), DEMO / "class" / "download", port=PORT, open_browser=False)
 
 
 def _demo(console: Console) -> bool:

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 kind="${1:-student}"
 case "$kind" in
     student) target="." ;;
-    instructor) target=".[instructor]" ;;
+    instructor) target=".[instructor,dashboard]" ;;
     dev) target=".[instructor,dashboard,dev]" ;;
     gpu) target=".[gpu]" ;;
     *) echo "setup: there is no kind '$kind'; expected student, instructor, dev or gpu" >&2; exit 2 ;;

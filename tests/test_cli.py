@@ -22,7 +22,7 @@ from grader.lab import SECTIONS
 from grader.report import text
 from grader.results import CheckResult, Feedback, GradeResult, State
 
-VERBS = ("doctor", "stubs", "grade", "measure", "watch", "submit", "data make", "data fetch", "data info",
+VERBS = ("doctor", "stubs", "grade", "measure", "watch", "submit", "dashboard", "report", "data make", "data fetch", "data info",
          "batch", "export", "sample-class", "runs list", "runs diff")  # fmt: skip
 CHECKS = (
     CheckResult("data/one", "One", State.PASSED, 2, 2),

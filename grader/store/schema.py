@@ -5,7 +5,7 @@
                                curves                          runs         one `lab batch`; entries: which grading it gave each submission
     graders       a version of the grader, check by check      adjustments  points changed by a person, with the reason
     settings      what else a grade depends on                 releases     which run was given back to the class
-    gradings      content + grader + settings; checks: its results
+    gradings      content + grader + settings; checks: its results      nicknames: who is on the leaderboard, by their own choice
 
 Every change of a table is a migration in `migrations/versions/`; a test compares both.
 """
@@ -371,3 +371,14 @@ class Release(Base):
     released_by: Mapped[str] = mapped_column(NAME)
     released_at: Mapped[datetime] = mapped_column(TIME)
     note: Mapped[str] = mapped_column(Text, default="")
+
+
+class Nickname(Base):
+    """The name under which a student takes part in the leaderboard; without a row they are not on it."""
+
+    __tablename__ = "nicknames"
+    __table_args__ = (UniqueConstraint("nickname"),)
+
+    student_id: Mapped[int] = mapped_column(ForeignKey("students.id"), primary_key=True)
+    nickname: Mapped[str] = mapped_column(NAME)
+    chosen_at: Mapped[datetime] = mapped_column(TIME)

@@ -1,0 +1,111 @@
+"""How fast the dashboard is in a real browser: first paint and a filter, for a class of many students and runs.
+
+    python benchmarks/dashboard.py                    # 1,000 students, 10 runs, three repeats
+    python benchmarks/dashboard.py --students 200 --runs 2
+
+Fills a database with students who never were, serves the dashboard on it, and measures in headless Chromium, from the request until the
+page and its charts are drawn. Cold is the first look after the server has started, when nothing is kept; warm a new window after that.
+Wants a machine that does nothing else. Needs the extras `instructor`, `dashboard` and `dev`, and Chromium.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "dashboard")]
+
+from browsing import INSTRUCTOR_PAGES, browser, dashboard, settle  # noqa: E402
+from filled import fill  # noqa: E402
+from playwright.sync_api import Browser, Page  # noqa: E402
+
+
+def main() -> None:
+    """Measures and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--checks", type=int, default=50, help="Checks of each grading.")
+    parser.add_argument("--repeats", type=int, default=3)
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lab-bench-") as place:
+        folder = Path(place)
+        started = time.perf_counter()
+        fill(str(folder / "class.db"), students=told.students, runs=told.runs, checks=told.checks, released=told.runs).dispose()
+        size = (folder / "class.db").stat().st_size / 2**20
+        print(
+            f"{told.students} students, {told.runs} runs, {told.checks} checks each: {size:.0f} MiB of SQLite, "
+            f"filled in {time.perf_counter() - started:.0f} s; {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+        )
+        with (
+            dashboard(folder / "log", folder=folder / "none", data=folder / "none", database=str(folder / "class.db")) as address,
+            browser() as chromium,
+        ):
+            pages(chromium, address, told.repeats)
+            filters(chromium, address, told.repeats)
+
+
+def pages(chromium: Browser, address: str, repeats: int) -> None:
+    """First paint of every page: cold once, then warm."""
+    print(f"\n{'page':<16}{'cold, s':>10}{'warm, s (median of ' + str(repeats) + ')':>28}")
+    for name in INSTRUCTOR_PAGES:
+        cold = painted(chromium, f"{address}/{name}")
+        warm = [painted(chromium, f"{address}/{name}") for _ in range(repeats)]
+        print(f"{name or 'overview':<16}{cold:>10.2f}{statistics.median(warm):>28.2f}")
+
+
+def painted(chromium: Browser, address: str) -> float:
+    """Seconds from the request until the page is drawn, in a window of its own."""
+    page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+    started = time.perf_counter()
+    page.goto(address)
+    settle(page)
+    spent = time.perf_counter() - started
+    page.context.close()
+    return spent
+
+
+def filters(chromium: Browser, address: str, repeats: int) -> None:
+    """A filter from the key to the changed page."""
+
+    def search(page: Page, turn: int) -> None:
+        wanted = f"student{100 + turn}_"
+        page.get_by_label("Name, login or label").fill(wanted)
+        page.keyboard.press("Enter")
+        page.get_by_text("1 submissions; choose a row", exact=False).wait_for(timeout=60_000)
+
+    def section(page: Page, turn: int) -> None:
+        names = ["data", "model", "timing", "training", "profiling"]
+        page.get_by_role("combobox", name="Section").click()
+        page.get_by_role("option", name=names[turn % len(names)], exact=True).click()
+        page.wait_for_url(f"**section={names[turn % len(names)]}**", timeout=60_000)
+        settle(page)
+
+    print(f"\n{'filter':<40}{'s (median of ' + str(repeats) + ')':>22}")
+    for name, words, act in (("submissions", "search 1,000 rows by name", search), ("items", "item analysis of one section", section)):
+        page = chromium.new_context(viewport={"width": 1400, "height": 1000}).new_page()
+        page.goto(f"{address}/{name}")
+        settle(page)
+        print(f"{words:<40}{timed(page, act, repeats):>22.2f}")
+        page.context.close()
+
+
+def timed(page: Page, act: Callable[[Page, int], None], repeats: int) -> float:
+    """Median seconds of an action, after one that does not count."""
+    spent = []
+    for turn in range(repeats + 1):
+        started = time.perf_counter()
+        act(page, turn)
+        spent.append(time.perf_counter() - started)
+    return statistics.median(spent[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -105,6 +105,7 @@ def test_findings_that_are_not_toml(environment: dict[str, str], tmp_path: Path)
 
 def test_no_tensorflow(environment: dict[str, str], tmp_path: Path) -> None:
     """Without TensorFlow there is one sentence and no grade."""
+    tmp_path.chmod(0o755)  # the worker is another user than root, and root's temporary folders are closed to others
     (tmp_path / "tensorflow").mkdir()
     (tmp_path / "tensorflow" / "__init__.py").write_text("raise ModuleNotFoundError('No module named tensorflow')\n")
     without = {**environment, "PYTHONPATH": str(tmp_path), "LAB_RUNTIME_DIR": str(tmp_path / "runtime")}

@@ -46,6 +46,7 @@ class ZygoteLauncher(Launcher):
         self._devices = devices
         self._own_rooms: Path | None = None
         self._jail: Jail | None = None
+        self._last_words = ""
         self.warm = False
         self._connect()
 
@@ -164,10 +165,11 @@ class ZygoteLauncher(Launcher):
             yield message
 
     def _why(self) -> str:
-        lines: list[str] = []
         if self._process is not None and self._process.stderr is not None:
             self._process.kill()
-            lines = self._process.stderr.read().decode("utf-8", "replace").strip().splitlines()
+            # Told once by the zygote, and asked for by whoever tries again.
+            self._last_words += self._process.stderr.read().decode("utf-8", "replace")
+        lines = self._last_words.strip().splitlines()
         reason = lines[-1] if lines else "it did not answer"
         return f"The worker could not start TensorFlow: {reason}. Run `lab doctor` to see what is missing."
 

@@ -249,13 +249,10 @@ def test_weights_of_another_network_are_named(graded: Grade, copy: Path) -> None
 def test_labels_must_come_from_these_weights(graded: Grade, copy: Path) -> None:
     """A predict_classes that uses another network than the one it is given is found out by labels worked out on the trusted side."""
     weigh(copy, noisy(0.7), 920, 1000)
-    shipped = pretrained_weights()
     with (copy / "model.py").open("a", encoding="utf-8") as file:
         file.write(
             "\n\ndef predict_classes(model, images):\n"
-            "    from safetensors.numpy import load_file\n"
-            f"    arrays = load_file({str(shipped)!r})\n"
-            "    model.set_weights([arrays[key] for key in sorted(arrays)])\n"
+            "    model.set_weights([*model.get_weights()[:-2], *(-values for values in model.get_weights()[-2:])])\n"
             "    output = model.predict(images, verbose=0)\n"
             "    return Predictions(output.argmax(axis=1), output.max(axis=1))\n"
         )

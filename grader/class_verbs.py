@@ -27,6 +27,11 @@ def add_verbs(app: typer.Typer, verb: type[TyperCommand]) -> None:
     app.command("batch", cls=verb, epilog="Example: lab batch downloads/lab1 --roster roster.csv --due 2026-10-01T23:59")(batch)
     app.command("export", cls=verb, epilog="Example: lab export canvas grades.csv --assignment 'Lab 1 (12345)'")(export)
     app.command("sample-class", cls=verb, epilog="Example: lab sample-class build/class --layout canvas")(sample_class)
+    app.command("release", cls=verb, epilog="Example: lab release build/students")(release)
+    package = typer.Typer(no_args_is_help=True, help="Make what runs this grader in a course system.")
+    package.command("gradescope", cls=verb, epilog="Example: lab package gradescope build/autograder.zip")(package_gradescope)
+    package.command("classroom", cls=verb, epilog="Example: lab package classroom build/template")(package_classroom)
+    app.add_typer(package, name="package")
     runs = typer.Typer(no_args_is_help=True, help="List runs of a class, and compare two of them.")
     runs.command("list", cls=verb, epilog="Example: lab runs list")(runs_list)
     runs.command("diff", cls=verb, epilog="Example: lab runs diff 1 2")(runs_diff)
@@ -117,6 +122,35 @@ def sample_class(
 
     made = write_class(folder, layout, solutions, students=students)
     _say(f"{made.submissions} submissions of {made.students} students in {made.source}, roster in {made.roster}")
+
+
+def release(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; new or empty.")]) -> None:
+    """Write what students get: stubs and grader, without solutions, tests, secrets or history."""
+    from grader.release import write_release
+
+    _say(f"wrote {write_release(folder)} files into {folder}; students start with its README.md")
+
+
+def package_gradescope(
+    target: Annotated[Path, typer.Argument(metavar="ZIP", help="The zip to write.")],
+    secret_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The course's secret, for official grades; it goes into the zip.")
+    ] = None,
+) -> None:
+    """Make the autograder that Gradescope takes."""
+    from grader.cli import _secret
+    from grader.release import write_gradescope
+
+    _say(
+        f"wrote {write_gradescope(target, secret=_secret(secret_file))} files into {target}; its README.txt tells which container to choose"
+    )
+
+
+def package_classroom(folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to; new or empty.")]) -> None:
+    """Make the template repository for GitHub Classroom."""
+    from grader.release import write_classroom
+
+    _say(f"wrote {write_classroom(folder)} files into {folder}; make it a repository and choose it as the assignment's template")
 
 
 def runs_list(db: Db = DATABASE) -> None:

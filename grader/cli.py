@@ -19,7 +19,7 @@ from typer.core import TyperCommand
 
 from grader import __version__, class_verbs
 from grader.errors import LabError, SubmissionError
-from grader.lab import SECTIONS
+from grader.lab import SECTION_POINTS, SECTIONS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,6 +115,8 @@ def grade(
         Path | None, typer.Option("--json", metavar="[FILE]", help="Write the grade as JSON to FILE, or to standard output.")
     ] = None,
     html_file: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the report as one HTML page.")] = None,
+    gradescope: Annotated[Path | None, typer.Option(metavar="FILE", help="Write Gradescope's results.json, on Gradescope itself.")] = None,
+    classroom: Annotated[Path | None, typer.Option(metavar="FILE", help="Add GitHub Classroom's result to a workflow's output.")] = None,
     secret_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The course's secret, for an official grade; also $LAB_SECRET_FILE or $LAB_SECRET."),
@@ -124,7 +126,16 @@ def grade(
     """Grade a submission: public checks, or all of them with the course's secret."""
     # With JSON on standard output the report goes to the other stream, so that the output can be piped.
     console = _console(stderr=json_file == STANDARD_OUTPUT)
-    result = _grade(path, console, keyword=_selection(section, keyword), secret=_secret(secret_file), worker=worker)
+    try:
+        result = _grade(path, console, keyword=_selection(section, keyword), secret=_secret(secret_file), worker=worker)
+    except SubmissionError as error:
+        if gradescope is None and classroom is None:
+            raise
+        # The course system shows students what is written here, and of an exit status only that there was one.
+        _hand_over(None, str(error), gradescope, classroom)
+        _complain(str(error))
+        return
+    _hand_over(result.for_student(), "", gradescope, classroom)
     if json_file == STANDARD_OUTPUT:
         sys.stdout.write(result.to_json() + "\n")
     elif json_file is not None:
@@ -312,6 +323,23 @@ def _grade(path: Path, console: Console, *, keyword: str = "", secret: bytes | N
     if not keyword and not result.official and path.is_dir():
         _keep(path, result, console)
     return result
+
+
+def _hand_over(shown: GradeResult | None, problem: str, gradescope: Path | None, classroom: Path | None) -> None:
+    """Writes what the course system that runs this command reads."""
+    if gradescope is not None:
+        import json
+
+        from grader.report.gradescope import nothing_graded, results_document
+
+        document = results_document(shown) if shown is not None else nothing_graded(problem)
+        _write(gradescope, json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    if classroom is not None:
+        from grader.report.classroom import output_line, runner_result
+
+        line = output_line(runner_result(shown, total=SECTION_POINTS * len(SECTIONS), problem=problem))
+        # Added at the end: other steps' outputs are in the file too.
+        _write(classroom, (classroom.read_text(encoding="utf-8") if classroom.is_file() else "") + line)
 
 
 def _keep(path: Path, result: GradeResult, console: Console) -> None:

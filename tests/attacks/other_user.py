@@ -48,7 +48,7 @@ def run_as_other(tiers: list[str]) -> dict[str, list[dict[str, str]]] | str:
             **{name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")},
         }
         who: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": [], "env": environment, "cwd": home / "own"}
-        python = _python(who, home)
+        python = find_python(who, home)
         if python is None:
             return f"no Python {sys.version_info[0]}.{sys.version_info[1]} that such a user can run finds the packages in {packages}"
         command = [python, "-P", "-m", "tests.attacks", "--json", *(f"--tier={tier}" for tier in tiers)]
@@ -60,7 +60,16 @@ def run_as_other(tiers: list[str]) -> dict[str, list[dict[str, str]]] | str:
         return found
 
 
-def _python(who: dict[str, Any], home: Path) -> str | None:
+def find_python(who: dict[str, Any], home: Path) -> str | None:
+    """A Python that an unprivileged user can run, and that finds the packages.
+
+    Args:
+        who: How `subprocess.run` becomes that user, with its environment.
+        home: A folder for a copy of the interpreter, where this one lies in a folder that only root can enter.
+
+    Returns:
+        Its path; None where there is none.
+    """
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     candidates = [sys.executable, f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"]
     for candidate in candidates:

@@ -114,10 +114,6 @@ def layer_costs() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-MACS_PER_IMAGE: Final = sum(cost.macs for cost in costs(lab_network(), IMAGE_SHAPE))
-"""Multiply-accumulates of one image through the lab's network, about 131.6 million."""
-
-
 def _kernels(kernels: Kernels) -> dict[str, object]:
     rows = [
         {"sample": number, "image": sample.image, "layer": row.layer, "kernel": row.kernel, "duration_us": row.duration_us}
@@ -166,4 +162,4 @@ def _machine(machine: Machine) -> dict[str, object]:
         "measured at": machine.measured_at,
         "plan": machine.plan,
     }
-    return {"machine": facts}
+    return {"machine": facts, "peak_macs_per_s": machine.peak_macs_per_s}

@@ -22,7 +22,7 @@ from dashboard.measured import BATCH, ONLINE, Measured
 from dashboard.page import Part, Picture, Table, render
 from dashboard.pictures import FACTORS, VALUES, Seen, enlarged, strip
 from dashboard.subject import Subject
-from dashboard.verdict import quick_word
+from dashboard.verdicts import quick_word
 from dashboard.whole_class import WholeClass
 from grader.errors import DataError, ResultsError
 from grader.store.database import store_url

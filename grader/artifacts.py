@@ -68,6 +68,8 @@ class Machine(_Strict):
     load_average: list[float]
     measured_at: str
     plan: str
+    peak_macs_per_s: Positive | None = None
+    """Multiply-accumulates a second that a product of large matrices reaches; None in files from before it was measured."""
     dataset: Dataset
     sources: dict[str, str]
 

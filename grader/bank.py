@@ -107,6 +107,25 @@ def assemble_all(chosen: Sequence[Entry], reference: Path, target: Path) -> Path
     return target
 
 
+def touched(entry: Entry) -> set[str]:
+    """What of the reference an entry changes.
+
+    Args:
+        entry: The entry.
+
+    Returns:
+        `timing.py:time_online` for a function or class, and names of files that are changed as a whole.
+    """
+    found = {edit[0] for edit in entry.edits}
+    for name in MODULE_FILES:
+        if (entry.folder / name).is_file():
+            found |= {f"{name}:{_name(node)}" for node in _definitions((entry.folder / name).read_text(encoding="utf-8"))}
+    if (entry.folder / FINDINGS_FILE).is_file():
+        found.add(FINDINGS_FILE)
+    results = entry.folder / RESULTS_FOLDER
+    return found | {str(file.relative_to(entry.folder)) for file in results.rglob("*") if file.is_file()}
+
+
 def write_reference(reference: Path, target: Path) -> Path:
     """Writes the modules and findings of the reference; results that are there already stay.
 

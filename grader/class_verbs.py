@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -32,6 +33,7 @@ def add_verbs(app: typer.Typer, verb: type[TyperCommand]) -> None:
     package.command("gradescope", cls=verb, epilog="Example: lab package gradescope build/autograder.zip")(package_gradescope)
     package.command("classroom", cls=verb, epilog="Example: lab package classroom build/template")(package_classroom)
     app.add_typer(package, name="package")
+    app.command("validate", cls=verb, epilog="Example: lab validate, or: lab validate --only mutants --section timing")(validate)
     runs = typer.Typer(no_args_is_help=True, help="List runs of a class, and compare two of them.")
     runs.command("list", cls=verb, epilog="Example: lab runs list")(runs_list)
     runs.command("diff", cls=verb, epilog="Example: lab runs diff 1 2")(runs_diff)
@@ -153,6 +155,49 @@ def package_classroom(folder: Annotated[Path, typer.Argument(metavar="FOLDER", h
     _say(f"wrote {write_classroom(folder)} files into {folder}; make it a repository and choose it as the assignment's template")
 
 
+def validate(
+    solutions: Annotated[Path, typer.Option(help="The folder of the reference solutions, with wheats/ and chaffs/.")] = Path("solutions"),
+    only: Annotated[list[str] | None, typer.Option(metavar="PART", help="wheats, chaffs or mutants; may be given again.")] = None,
+    section: Annotated[list[str] | None, typer.Option(metavar="SECTION", help="Only this section; may be given again.")] = None,
+    repeat: Annotated[int, typer.Option(metavar="N", min=0, help="Also grade right submissions N times, each with another secret.")] = 0,
+    keyword: Annotated[str, typer.Option("--keyword", "-k", metavar="WORD", help="Repeat only these checks, as for pytest -k.")] = "",
+    load: Annotated[bool, typer.Option("--load", help="Keep all cores busy and memory scarce meanwhile.")] = False,
+    processes: Annotated[int, typer.Option(metavar="N", min=0, help="Gradings at a time; 0 for one on each core.")] = 0,
+    matrix: Annotated[Path | None, typer.Option(metavar="CSV", help="Write the whole matrix.")] = None,
+    feedback: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what students are told for each chaff.")] = None,
+) -> None:
+    """Measure how often the grader is wrong: right and wrong submissions, mutants, repeats. Exit status 1 when it does not hold."""
+    from rich.console import Console
+
+    from grader.cli import _Progress, _write
+    from grader.lab import SECTIONS
+    from grader.validate import validate as run_validation
+    from grader.validate.report import feedback_page, matrix_csv, show
+    from grader.validate.validation import PARTS, prepare
+
+    parts = only if only is not None else [] if repeat else PARTS
+    _known("part", parts, PARTS)
+    _known("section", section or (), SECTIONS)
+    console = Console(highlight=False)
+    validation = prepare(solutions, parts, section or SECTIONS)
+    with _Progress(console, "gradings") as progress:
+        run_validation(
+            validation,
+            repeat=repeat,
+            keyword=keyword,
+            under_load=load,
+            processes=processes,
+            listener=lambda _, count: progress(len(validation.trials), count),
+        )
+    show(validation, console)
+    if matrix is not None:
+        _write(matrix, matrix_csv(validation))
+    if feedback is not None:
+        _write(feedback, feedback_page(validation))
+    if not validation.holds:
+        raise typer.Exit(1)
+
+
 def runs_list(db: Db = DATABASE) -> None:
     """List the runs in a store."""
     from grader.store.results import Results
@@ -178,6 +223,12 @@ def runs_diff(
         for line in change.checks:
             _say(f"    {line}")
     _say(f"{len(found)} grades differ between run {first} and run {second}")
+
+
+def _known(what: str, given: Iterable[str], known: Collection[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise LabError(f"There is no {what} {name!r}; expected one of {', '.join(known)}.")
 
 
 def _points(score: float | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -30,6 +30,7 @@ def grade(
     launcher: Launcher | None = None,
     known: Mapping[str, CheckResult] | None = None,
     threads: int = 0,
+    until: Callable[[CheckResult], bool] | None = None,
 ) -> GradeResult:
     """Grades one submission.
 
@@ -42,6 +43,7 @@ def grade(
         launcher: One that is there already, left open; `worker` is not looked at then.
         known: Results of earlier runs of the same submission, by the check's name; they are taken over, and only the others run.
         threads: Threads that TensorFlow may use for a submission; 0 for as many as it likes.
+        until: Asked after each check; the run ends with the first one that it is true of.
 
     Returns:
         The result.
@@ -52,7 +54,7 @@ def grade(
         LabError: The keyword selects no check.
     """
     with take(path) as taken, _launcher(worker, launcher) as ready:
-        run = RubricRun(taken, ready, secret, listener, known=known, threads=threads)
+        run = RubricRun(taken, ready, secret, listener, known=known, threads=threads, until=until)
         with closing(run), plain_pytest():
             status = pytest.main(arguments(keyword), plugins=[run])
         result = run.result()

@@ -15,10 +15,12 @@ class CheckFailed(Exception):
     Args:
         feedback: What the student is told.
         earned: The part of the check's points that is earned all the same, 0 to 1.
+        raised: The class of the exception that the submission's function raised, where that is what went wrong.
     """
 
-    def __init__(self, feedback: Feedback, *, earned: float = 0.0) -> None:
+    def __init__(self, feedback: Feedback, *, earned: float = 0.0, raised: str = "") -> None:
         super().__init__(feedback.summary)
+        self.raised = raised
         self.feedback = feedback
         self.earned = earned
 

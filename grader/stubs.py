@@ -67,6 +67,23 @@ def stub_module(source: str, name: str) -> str:
     return "".join(lines)
 
 
+def marked_functions(source: str, name: str) -> list[str]:
+    """Find the functions that students write.
+
+    Args:
+        source: Text of a module of the reference.
+        name: What to call it in an error.
+
+    Returns:
+        Names of the functions with markers, in the file's order.
+
+    Raises:
+        LabError: A marker is missing or misplaced.
+    """
+    tree = ast.parse(source)
+    return [_owner(tree, start, end, name).name for start, end in _regions(source, name)]
+
+
 def stub_findings(source: str, name: str = FINDINGS_FILE) -> str:
     """Turn the reference's findings into an empty form: every value becomes "?", comments and keys stay.
 

@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import show
 from dashboard.session import chosen_run, whole_class
-from dashboard.verdict import quick_word
+from dashboard.verdicts import quick_word
 
 klass, run = whole_class(), chosen_run()
 if run is None:

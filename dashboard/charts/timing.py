@@ -6,8 +6,8 @@ import altair as alt
 import pandas as pd
 
 from dashboard.figure import BLUE, GREY, HEIGHT, PURPLE, VERMILION, Figure, rows_height, scale
-from dashboard.measured import BATCH, MACS_PER_IMAGE, ONLINE, Measured
-from dashboard.verdict import INVALID, UNSTABLE, VALID, Verdict, judge
+from dashboard.measured import BATCH, ONLINE, Measured
+from grader.checks.verdict import INVALID, UNSTABLE, VALID, Verdict, judge
 
 MODES = [ONLINE, BATCH]
 
@@ -19,9 +19,7 @@ def settings(measured: Measured) -> list[tuple[str, pd.DataFrame, Verdict]]:
         for (count, batch_size), rows in measured.samples[measured.samples["mode"] == mode].groupby(["count", "batch_size"]):
             label = f"{count} images, one a call" if mode == ONLINE else f"{count} images in batches of {batch_size}"
             rows = rows.sort_values("repeat")
-            verdict = judge(
-                rows["total_s"].tolist(), images=int(count), macs_per_image=MACS_PER_IMAGE, peak_macs_per_s=measured.peak_macs_per_s
-            )
+            verdict = judge(rows["total_s"].tolist(), images=int(count), peak_macs_per_s=measured.peak_macs_per_s)
             found.append((label, rows, verdict))
     return found
 

@@ -277,7 +277,7 @@ def _outcome(what: str, error: dict[str, str]) -> BaseException:
         case "refused":
             return CheckFailed(Feedback(f"{what} returned something that cannot be read: {message}", lines, where=where))
     advice = _NO_LEAVE if name in ("PermissionError", "BlockingIOError") else ""
-    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where))
+    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where), raised=name)
 
 
 def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Limits, printed: str) -> tuple[Cause, str, str]:

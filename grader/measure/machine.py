@@ -19,7 +19,7 @@ def describe(software: dict[str, Any], dataset: Dataset, plan: str, folder: Path
     """Describes this machine.
 
     Args:
-        software: What the worker's tool `software` told.
+        software: What the worker's tool `software` told, and its `peak_macs_per_s`.
         dataset: The data that was measured on.
         plan: The plan's name.
         folder: The submission's folder, for the digests of its sources.
@@ -39,6 +39,7 @@ def describe(software: dict[str, Any], dataset: Dataset, plan: str, folder: Path
         load_average=load_average(),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         plan=plan,
+        peak_macs_per_s=software.get("peak_macs_per_s"),
         dataset=dataset,
         sources={name: source_digest(folder / name) for name in MODULE_FILES},
     )

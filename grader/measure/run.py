@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from grader.artifacts import FILES, TRACE_FOLDER, WEIGHTS_FILE, Dataset, Kernels, MainRun, SweepRun, Timings, Training
+from grader.artifacts import FILES, TRACE_FOLDER, WEIGHTS_FILE, Dataset, Kernels, MainRun, Results, SweepRun, Timings, Training
 from grader.dataset.inspect import inspect
 from grader.dataset.manifest import MANIFEST_FILE
 from grader.errors import DataError, LabError, MeasureError
@@ -27,6 +27,7 @@ from grader.measure.machine import describe, load_average
 from grader.measure.plan import Plan, plan_named
 from grader.measure.state import STATE_FOLDER, State, identity, write_whole
 from grader.measure.steps import Advance, Bench
+from grader.measure.verdicts import verdict_lines
 from grader.outcomes import CheckEnded, CheckFailed
 
 BUSY: Final = 0.5
@@ -102,6 +103,8 @@ def measure(submission: Path, data: Path, *, plan: str = "standard", console: Co
             f"{len(problems)} of {len(steps)} steps could not be measured, the others are kept: {'; '.join(problems)}. "
             "Mend that and run the same command; it continues."
         )
+    for line in verdict_lines(Results(submission)):
+        console.print(Text(line))
     console.print(Text(f"All is measured; the figures are in {submission / RESULTS_FOLDER}. Now fill in findings.toml."))
 
 

@@ -144,9 +144,9 @@ class Bench:
         return {**record(setting, SETTING_FIELDS, "sweep's item", "Setting"), "seconds": seconds[0]}
 
     def software(self) -> dict[str, Any]:
-        """Versions and threads."""
-        told: dict[str, Any] = self.submission.tools.software()
-        return told
+        """Versions, threads, and the machine's measured peak."""
+        tools = self.submission.tools
+        return {**tools.software(), "peak_macs_per_s": tools.peak_rate()}
 
     def _model(self) -> Any:
         return self._once("model", lambda: self.submission.tools.fresh_model(CLASSES, SEED))

@@ -48,6 +48,28 @@ def same_examples(submission: Submission, tiny: TinySet, split: str, found: Any)
     fail(f"list_examples gives {split} images the wrong labels", *sides, help=f"An image's class is that of {place}.")
 
 
+def refuses_other_splits(submission: Submission, tiny: TinySet) -> None:
+    """Holds that list_examples raises a ValueError for a split that has no labels.
+
+    Args:
+        submission: The submission.
+        tiny: The data set.
+
+    Raises:
+        CheckFailed: It gives something, or raises something else; most of the points are kept.
+    """
+    wanted = 'expected of list_examples(root, "test"): ValueError'
+    advice = 'A caller who writes "valid" for "val" should learn of it: raise ValueError for every split that is neither "train" nor "val".'
+    try:
+        found = submission.data.list_examples(submission.tools.path(tiny.root), "test")
+    except CheckFailed as error:
+        if error.raised == "ValueError":
+            return
+        raised = error.raised or "no list"
+        fail("list_examples meets a split it does not know with another error", wanted, f"received: {raised}", help=advice, earned=0.75)
+    fail("list_examples takes a split that it does not know", wanted, f"received: {show(found)}", help=advice, earned=0.75)
+
+
 def _labels(tiny: TinySet, split: str, found: Any) -> dict[str, int]:
     labels: dict[str, int] = {}
     items = sequence(found, f'list_examples(root, "{split}")', help="Make a list of Example(path, label).")

@@ -38,6 +38,7 @@ def lab_model(submission: Submission, model: Any, classes: int, rng: np.random.G
     if not isinstance(model, Handle):
         fail("build_model should return a Keras model", "expected: a keras.Model", f"received: {show(model)}")
     submission.tools.build(model, list(IMAGE_SHAPE))
+    _same_input(submission.tools.input_shape(model))
     network = oracle.lab_network(classes)
     weights = oracle.draw_weights(network, IMAGE_SHAPE, rng)
     _same_shapes(submission.tools.weight_shapes(model), network, classes)
@@ -51,6 +52,19 @@ def lab_model(submission: Submission, model: Any, classes: int, rng: np.random.G
         # Which mistake would give this output? Each candidate is a network of its own to run, so only now.
         mistakes = list(_other_networks(network, weights, images))
         array(found, expected, what, tolerance=TOLERANCE, dtype="float32", help="Compare each layer with the table.", mistakes=mistakes)
+
+
+def _same_input(shape: Any) -> None:
+    received = sequence(shape, "the model's input shape")
+    if received and (
+        len(received) != len(IMAGE_SHAPE) or any(one not in (None, other) for one, other in zip(received, IMAGE_SHAPE, strict=True))
+    ):
+        fail(
+            "The model takes images of another shape",
+            f"expected: {IMAGE_SHAPE}",
+            f"received: {tuple(received)}",
+            help="keras.Input((64, 64, 3)).",
+        )
 
 
 def _same_shapes(found: dict[str, list[list[int]]], network: oracle.Network, classes: int) -> None:

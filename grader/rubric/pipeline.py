@@ -102,7 +102,29 @@ def in_order(submission: Submission, dataset: Any, roll: Roll, batch_size: int) 
         help="shuffle=False keeps the order given, also where several images are decoded at a time.",
         mistakes=[Mistake(sorted(labels), "The examples were sorted by label", "Keep the order given.")],
     )
+    steady(submission, dataset)
     _announced(submission, dataset)
+
+
+def steady(submission: Submission, dataset: Handle) -> None:
+    """Judges whether the order is decided, or left to which thread is done first.
+
+    Args:
+        submission: The submission.
+        dataset: What make_dataset gave.
+
+    Raises:
+        CheckFailed: A step of it says that it need not keep the order; half of the points are kept, since most passes will.
+    """
+    steps = submission.tools.unordered_steps(dataset)
+    if steps:
+        fail(
+            "The order of the examples is left to chance: a step of the pipeline has deterministic=False",
+            "expected: the same order each time",
+            f"received: {', '.join(str(step).removesuffix('V2') for step in sequence(steps, 'The steps'))}",
+            help="Leave deterministic=False out: several threads decode all the same, and whoever is done first waits for its turn.",
+            earned=0.5,
+        )
 
 
 def is_dataset(found: Any) -> None:

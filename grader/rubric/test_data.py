@@ -17,8 +17,8 @@ from grader.checks.findings import finding, supported
 from grader.outcomes import CheckFailed
 from grader.results import Feedback
 from grader.rubric.decoding import same_pattern, same_pixels
-from grader.rubric.listing import same_examples
-from grader.rubric.pipeline import Roll, draw_roll, in_order, is_dataset, reaches_everywhere, read
+from grader.rubric.listing import refuses_other_splits, same_examples
+from grader.rubric.pipeline import Roll, draw_roll, in_order, is_dataset, reaches_everywhere, read, steady
 from grader.rubric.tiny_set import draw_picture, draw_set, rows, wnid_lists, write_ids
 
 LABELS = st.lists(st.integers(0, 6), max_size=30)
@@ -56,6 +56,7 @@ def test_train_examples(submission, rng):
     tiny = draw_set(rng, submission.scratch / "tiny")
     found = submission.data.list_examples(submission.tools.path(tiny.root), "train")
     same_examples(submission, tiny, "train", found)
+    refuses_other_splits(submission, tiny)
 
 
 @check(points=3)
@@ -140,6 +141,7 @@ def test_pipeline_shuffled(submission, rng):
     dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, seed=seed)
     first = _whole_pass(submission, dataset, roll, batch_size)
     reaches_everywhere(first, batch_size)
+    steady(submission, dataset)
     second = read(submission, dataset, roll, 2)
     begin = first[: len(second)]
     if start(seed) != begin:

@@ -54,6 +54,28 @@ def element_spec(dataset: Any) -> list[tuple[list[int | None], str]]:
     return [(list(part.shape), part.dtype.name) for part in tf.nest.flatten(dataset.element_spec)]
 
 
+def unordered_steps(dataset: Any) -> list[str]:
+    """The steps of a `tf.data.Dataset` that may give its elements in another order each time.
+
+    Args:
+        dataset: A data set.
+
+    Returns:
+        Operations that carry `deterministic=False`, and `options` when the data set's options say so. Empty for one whose steps cannot be
+        written down.
+    """
+    import tensorflow as tf
+
+    found = ["options"] if dataset.options().deterministic is False else []
+    try:
+        variant = tf.data.experimental.to_variant(dataset)
+        written = tf.raw_ops.DatasetToGraphV2(input_dataset=variant, external_state_policy=1).numpy()
+    except tf.errors.OpError:
+        return found
+    graph = tf.compat.v1.GraphDef.FromString(written)
+    return found + sorted({node.op for node in graph.node if node.attr["deterministic"].s == b"false"})
+
+
 def records(module: str, name: str, rows: list[dict[str, Any]]) -> Live:
     """A list of a submission's own records, made from plain rows.
 
@@ -114,4 +136,4 @@ def take(value: Any) -> Any:
     return value
 
 
-PROVIDED: Final = (batches, labels, element_spec, records, path, keep, take)
+PROVIDED: Final = (batches, labels, element_spec, unordered_steps, records, path, keep, take)

@@ -29,6 +29,27 @@ def software() -> dict[str, Any]:
     return {"tensorflow": tf.__version__, "keras": keras.__version__, "threads": threads}
 
 
+def peak_rate() -> float:
+    """Measures how fast this machine multiplies: the calibration that a roofline and the rule about arithmetic need.
+
+    Returns:
+        Multiply-accumulates a second of the fastest of several products of 1024x1024 float32 matrices, with TensorFlow's threads.
+    """
+    import tensorflow as tf
+
+    side = 1024
+    matrix = tf.random.stateless_uniform((side, side), (1, 2))
+    product = tf.function(lambda: tf.reduce_sum(tf.matmul(matrix, matrix)))
+    product()
+    fastest_s = float("inf")
+    ends = time.perf_counter() + 1.0
+    while time.perf_counter() < ends:
+        start = time.perf_counter()
+        np.asarray(product())
+        fastest_s = min(fastest_s, time.perf_counter() - start)
+    return float(side**3 / fastest_s)
+
+
 def load_images(dataset: Any, count: int) -> Live:
     """Reads the first images of a data set into memory, where timing loops find them.
 
@@ -147,4 +168,4 @@ def sweep_functions(train_examples: list[Any], val_examples: list[Any], classes:
     return {"make_model": make_model, "make_data": make_data, "train": train, "evaluate": evaluate, "seconds": Live(seconds)}
 
 
-PROVIDED: Final = (software, load_images, image_at, counted, fresh_model, sweep_functions)
+PROVIDED: Final = (software, peak_rate, load_images, image_at, counted, fresh_model, sweep_functions)

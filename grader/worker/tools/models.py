@@ -116,6 +116,19 @@ def weight_shapes(model: Any) -> dict[str, list[list[int]]]:
     return {name: [list(array.shape) for array in layer.get_weights()] for name, layer in _layers(model).items()}
 
 
+def input_shape(model: Any) -> list[int | None]:
+    """The shape of one image that a model says it takes.
+
+    Args:
+        model: A Keras model.
+
+    Returns:
+        The lengths of the axes without the batch, None where one is open; empty where the model does not say, or has several inputs.
+    """
+    shape = getattr(model, "input_shape", None)
+    return list(shape[1:]) if isinstance(shape, tuple) else []
+
+
 def outputs(model: Any, images: np.ndarray) -> np.ndarray:
     """What a model gives for images, by calling it as inference does.
 
@@ -196,6 +209,7 @@ PROVIDED: Final = (
     weights,
     layer_names,
     weight_shapes,
+    input_shape,
     outputs,
     build,
     compile_model,

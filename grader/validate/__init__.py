@@ -1,0 +1,44 @@
+"""`lab validate`: measures how often the grader is wrong, on submissions whose truth is known."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+
+from grader.validate.crew import run_all
+from grader.validate.load import load
+from grader.validate.trial import Trial
+from grader.validate.validation import Validation
+
+__all__ = ["validate"]
+
+
+def validate(
+    validation: Validation,
+    *,
+    repeat: int = 0,
+    keyword: str = "",
+    under_load: bool = False,
+    processes: int = 0,
+    listener: Callable[[Trial, int], None] | None = None,
+) -> None:
+    """Tries all that a validation holds, and notes in it what came of it.
+
+    Args:
+        validation: What to try; see `grader.validate.validation.prepare`.
+        repeat: How many gradings of right submissions, each with another secret.
+        keyword: The checks of these gradings; all by default.
+        under_load: Whether all cores are kept busy and memory scarce meanwhile.
+        processes: How many gradings at a time; one for each core by default.
+        listener: Called with each trial and the number of all.
+    """
+    started = time.monotonic()
+    plans = validation.plans(repeat=repeat, keyword=keyword)
+    with load() if under_load else nullcontext():
+        for trial in run_all(plans, processes or os.cpu_count() or 1):
+            validation.trials.append(trial)
+            validation.seconds = time.monotonic() - started
+            if listener is not None:
+                listener(trial, len(plans))

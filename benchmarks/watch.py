@@ -2,8 +2,9 @@
 
     python benchmarks/watch.py [SECTION ...] [--runs N]
 
-A copy of solutions/ is watched; the section's file is saved again and again, and the time until the section's score line is printed is
-taken. Sections that train or profile take longer than the others.
+A copy of solutions/ is watched; a function of the section's file is edited again and again, one after the other, and the time from the
+save until the section's score line is printed is taken. Only the checks that the edit concerns run. `train` and what trains, profiles or
+shuffles for real takes longer than the rest.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from rich.console import Console
 from rich.table import Table
 
 from grader.lab import SECTIONS
+from grader.stubs import START, marked_functions
 
 SETTLED_S = 1.0
+MARK = f"    {START}\n"
 
 
-def from_save_to_verdict(section: str, runs: int) -> list[float]:
-    """Seconds from a save to the section's score, for each run."""
+def from_save_to_verdict(section: str, runs: int) -> dict[str, list[float]]:
+    """Seconds from a save to the section's score, for each run, by the function that was edited."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "assignment"
         shutil.copytree("solutions", folder, ignore=shutil.ignore_patterns("wheats", "chaffs", "__pycache__"))
@@ -36,15 +39,19 @@ def from_save_to_verdict(section: str, runs: int) -> list[float]:
         assert process.stdout is not None
         try:
             _until_score(process, section)
-            times = []
-            for _ in range(runs):
+            file = folder / f"{section}.py"
+            original = file.read_text(encoding="utf-8")
+            pieces = original.split(MARK)
+            functions = marked_functions(original, file.name)
+            times: dict[str, list[float]] = {name: [] for name in functions}
+            for number in range(runs * len(functions)):
                 time.sleep(SETTLED_S)
-                file = folder / f"{section}.py"
-                text = file.read_text(encoding="utf-8")
+                place = number % len(functions)
+                pieces[place + 1] = f"    edited = {number}\n{pieces[place + 1]}"
                 started = time.perf_counter()
-                file.write_text(text + "\n", encoding="utf-8")
+                file.write_text(MARK.join(pieces), encoding="utf-8")
                 _until_score(process, section)
-                times.append(time.perf_counter() - started)
+                times[functions[place]].append(time.perf_counter() - started)
             return times
         finally:
             process.terminate()
@@ -65,10 +72,10 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", default=list(SECTIONS))
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    table = Table("section", "median", "smallest", "largest", title="from save to verdict, seconds")
+    table = Table("edited", "median", "smallest", "largest", title="from save to verdict, seconds")
     for section in options.sections:
-        times = from_save_to_verdict(section, options.runs)
-        table.add_row(section, *(f"{value:.2f}" for value in (statistics.median(times), min(times), max(times))))
+        for function, times in from_save_to_verdict(section, options.runs).items():
+            table.add_row(f"{section}.{function}", *(f"{value:.2f}" for value in (statistics.median(times), min(times), max(times))))
     Console().print(table)
 
 

@@ -161,6 +161,9 @@ def validate(
     section: Annotated[list[str] | None, typer.Option(metavar="SECTION", help="Only this section; may be given again.")] = None,
     repeat: Annotated[int, typer.Option(metavar="N", min=0, help="Also grade right submissions N times, each with another secret.")] = 0,
     keyword: Annotated[str, typer.Option("--keyword", "-k", metavar="WORD", help="Repeat only these checks, as for pytest -k.")] = "",
+    several: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Also grade N submissions with several mistakes, each also with one mended.")
+    ] = 0,
     load: Annotated[bool, typer.Option("--load", help="Keep all cores busy and memory scarce meanwhile.")] = False,
     processes: Annotated[int, typer.Option(metavar="N", min=0, help="Gradings at a time; 0 for one on each core.")] = 0,
     matrix: Annotated[Path | None, typer.Option(metavar="CSV", help="Write the whole matrix.")] = None,
@@ -175,7 +178,7 @@ def validate(
     from grader.validate.report import feedback_page, matrix_csv, show
     from grader.validate.validation import PARTS, prepare
 
-    parts = only if only is not None else [] if repeat else PARTS
+    parts = only if only is not None else [] if repeat or several else PARTS
     _known("part", parts, PARTS)
     _known("section", section or (), SECTIONS)
     console = Console(highlight=False)
@@ -185,6 +188,7 @@ def validate(
             validation,
             repeat=repeat,
             keyword=keyword,
+            several=several,
             under_load=load,
             processes=processes,
             listener=lambda _, count: progress(len(validation.trials), count),

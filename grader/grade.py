@@ -31,6 +31,7 @@ def grade(
     known: Mapping[str, CheckResult] | None = None,
     threads: int = 0,
     until: Callable[[CheckResult], bool] | None = None,
+    called: dict[str, frozenset[str]] | None = None,
 ) -> GradeResult:
     """Grades one submission.
 
@@ -44,6 +45,7 @@ def grade(
         known: Results of earlier runs of the same submission, by the check's name; they are taken over, and only the others run.
         threads: Threads that TensorFlow may use for a submission; 0 for as many as it likes.
         until: Asked after each check; the run ends with the first one that it is true of.
+        called: Filled with which of the submission's functions each check called, as `timing.time_online`.
 
     Returns:
         The result.
@@ -58,6 +60,8 @@ def grade(
         with closing(run), plain_pytest():
             status = pytest.main(arguments(keyword), plugins=[run])
         result = run.result()
+    if called is not None:
+        called |= run.called
     if run.setup_error is not None:
         raise run.setup_error
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):

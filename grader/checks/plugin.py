@@ -42,6 +42,7 @@ class RubricRun:
         until: Asked after each result; the checks after the first one that it is true of are not run.
 
     Attributes:
+        called: Which of the submission's functions each check called, as `timing.time_online`, by the check's name.
         setup_error: Why no worker could be started at all; the run stops then.
         peak_bytes: Largest resident memory of any worker that has ended.
     """
@@ -72,6 +73,7 @@ class RubricRun:
         self._check_started = 0.0
         self._submission: Submission | None = None
         self.peak_bytes = 0
+        self.called: dict[str, frozenset[str]] = {}
         self.setup_error: SetupError | None = None
 
     def result(self) -> GradeResult:
@@ -107,7 +109,9 @@ class RubricRun:
         else:
             self.close()
             self._submission = Submission(self._taken.folder, self._launcher, limit)
+        self._submission.called.clear()
         yield self._submission
+        self.called[_name(request.node)] = frozenset(self._submission.called)
         self.peak_bytes = max(self.peak_bytes, self._submission.peak_bytes)
         if self._launcher.fresh:
             self.close()

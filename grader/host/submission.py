@@ -89,6 +89,7 @@ class Submission:
         tools: The worker's tools.
         peak_bytes: Largest resident memory of any worker that has ended.
         last_call: Module, function, arguments and keyword arguments of the student's function that was called last.
+        called: The student's functions that were called so far, as `timing.time_online`.
     """
 
     data: Any
@@ -114,6 +115,7 @@ class Submission:
         self.tools: Any = _Functions(self._tool_call)
         self._printed = ""
         self.last_call: tuple[str, str, tuple[Any, ...], dict[str, Any]] | None = None
+        self.called: set[str] = set()
 
     def close(self) -> None:
         """Ends the worker and removes the scratch folder."""
@@ -155,6 +157,7 @@ class Submission:
     def _student_call(self, module: str) -> Callable[[str, tuple[Any, ...], dict[str, Any]], Any]:
         def call(function: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             self.last_call = (module, function, args, kwargs)
+            self.called.add(f"{module}.{function}")
             return self._call(f"{module}.{function}", "call", module=module, function=function, args=list(args), kwargs=kwargs)
 
         return call

@@ -20,6 +20,7 @@ def validate(
     *,
     repeat: int = 0,
     keyword: str = "",
+    several: int = 0,
     under_load: bool = False,
     processes: int = 0,
     listener: Callable[[Trial, int], None] | None = None,
@@ -30,12 +31,13 @@ def validate(
         validation: What to try; see `grader.validate.validation.prepare`.
         repeat: How many gradings of right submissions, each with another secret.
         keyword: The checks of these gradings; all by default.
+        several: How many submissions with several mistakes, each also with one of them mended.
         under_load: Whether all cores are kept busy and memory scarce meanwhile.
         processes: How many gradings at a time; one for each core by default.
         listener: Called with each trial and the number of all.
     """
     started = time.monotonic()
-    plans = validation.plans(repeat=repeat, keyword=keyword)
+    plans = validation.plans(repeat=repeat, keyword=keyword, several=several)
     with load() if under_load else nullcontext():
         for trial in run_all(plans, processes or os.cpu_count() or 1):
             validation.trials.append(trial)

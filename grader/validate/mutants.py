@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
+import itertools
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -66,7 +68,8 @@ class Mutant:
     source: str
 
 
-def mutants(reference: Path) -> list[Mutant]:
+@functools.cache
+def mutants(reference: Path) -> tuple[Mutant, ...]:
     """Makes every mutant of the reference.
 
     Args:
@@ -85,7 +88,7 @@ def mutants(reference: Path) -> list[Mutant]:
         except OSError as error:
             raise LabError(f"The reference's {file} cannot be read from {reference} ({error.strerror}).") from error
         made += _of_module(source, file.removesuffix(".py"), file)
-    return made
+    return tuple(made)
 
 
 def equivalents(reference: Path) -> dict[str, str]:
@@ -114,20 +117,22 @@ def _of_module(source: str, section: str, file: str) -> list[Mutant]:
     seen: Counter[str] = Counter()
     texts: set[str] = set()
     made = []
+    lines = source.splitlines()
+    tree = ast.parse(source)
     for function in marked_functions(source, file):
-        tree = ast.parse(source)
-        node = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
-        for place, _ in enumerate(_changes(node)):
-            changed = copy.deepcopy(tree)
-            target = next(node for node in changed.body if isinstance(node, ast.FunctionDef) and node.name == function)
-            before, after = next(change for number, change in enumerate(_changes(target)) if number == place)()
-            text = ast.unparse(ast.fix_missing_locations(changed)) + "\n"
+        original = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+        before_it, after_it = lines[: original.lineno - 1], lines[original.end_lineno :]
+        for place, _ in enumerate(_changes(original)):
+            changed = copy.deepcopy(original)
+            before, after = next(itertools.islice(_changes(changed), place, None))()
+            text = ast.unparse(ast.fix_missing_locations(changed))
             if text in texts or not _compiles(text):
                 continue
             texts.add(text)
             name = f"{section}.{function}: {_short(before)} -> {_short(after)}"
             seen[name] += 1
-            made.append(Mutant(name if seen[name] == 1 else f"{name} ({seen[name]})", section, function, text))
+            whole = "\n".join([*before_it, text, *after_it]) + "\n"
+            made.append(Mutant(name if seen[name] == 1 else f"{name} ({seen[name]})", section, function, whole))
     return made
 
 

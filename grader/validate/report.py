@@ -61,6 +61,8 @@ def summary(validation: Validation) -> Iterator[str]:
         caught = len(tried) - len(validation.survivors())
         share = f"{validation.caught_share:.1%}, goal {MUTANT_GOAL:.0%}"
         yield f"mutants     {caught} of {len(tried)} caught ({share}); {len(validation.equivalents)} more are equivalent"
+    if tried := validation.of(Kind.SEVERAL):
+        yield f"mending     {len(tried)} submissions with several mistakes, {len(validation.fallen())} lost points by mending one"
     if tried := validation.of(Kind.REPEAT):
         differing = len(validation.differing())
         bound = upper_bound(differing, len(tried))
@@ -140,6 +142,8 @@ def _problems(validation: Validation) -> Iterator[str]:
         yield f"SURVIVED    {trial.name}{f' ({trial.problem})' if trial.problem else ''}"
     for trial in validation.differing():
         yield f"DIFFERS     {trial.name}: {trial.problem or _losses(trial)}"
+    for one, mended in validation.fallen():
+        yield f"FALLEN      {one.name}: {mended.problem or f'{one.points:g} points became {mended.points:g}'}"
     for name in validation.stale():
         yield f"STALE       {name}: the file of equivalent mutants names it, and there is no such mutant"
     undecided = {name for trial in validation.trials if trial.kind in (Kind.WHEAT, Kind.REPEAT) for name in trial.undecided}

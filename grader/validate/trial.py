@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from grader.bank import Entry, assemble, assemble_all
+from grader.bank import Entry, assemble_all
 from grader.grade import grade
 from grader.host.launch import Launcher
 from grader.results import CheckResult, State
@@ -23,6 +23,8 @@ class Kind(StrEnum):
     CHAFF = "chaff"
     MUTANT = "mutant"
     REPEAT = "repeat"
+    SEVERAL = "several"
+    MENDED = "mended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Plan:
         kind: What the submission is.
         name: What it is called.
         reference: The reference's folder.
-        entry: The entry of the bank; None for the reference itself or a mutant.
+        entries: Entries of the bank; none for the reference itself or a mutant.
         file: The module that a mutant changes, and
         source: its text.
         keyword: The checks to run.
@@ -44,7 +46,7 @@ class Plan:
     kind: Kind
     name: str
     reference: Path
-    entry: Entry | None = None
+    entries: tuple[Entry, ...] = ()
     file: str = ""
     source: str = ""
     keyword: str = ""
@@ -76,6 +78,11 @@ class Trial:
         object.__setattr__(self, "lost", {check.name: check for check in self.checks if loses(check)})
 
     @property
+    def points(self) -> float:
+        """Points earned in the checks that ran."""
+        return sum(check.earned for check in self.checks)
+
+    @property
     def undecided(self) -> list[str]:
         """The checks that the grader could not decide."""
         return [check.name for check in self.checks if check.state is State.UNDECIDED]
@@ -100,10 +107,7 @@ def run(plan: Plan, launcher: Launcher) -> Trial:
     with tempfile.TemporaryDirectory(prefix="lab-trial-") as place:
         folder = Path(place) / "submission"
         try:
-            if plan.entry is not None:
-                assemble(plan.entry, plan.reference, folder)
-            else:
-                assemble_all([], plan.reference, folder)
+            assemble_all(plan.entries, plan.reference, folder)
             if plan.file:
                 (folder / plan.file).write_text(plan.source, encoding="utf-8")
             until = loses if plan.first_loss else None

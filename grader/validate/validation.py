@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Final
 
-from grader.bank import Entry, entries
+from grader.bank import Entry, entries, touched
 from grader.lab import SECTION_POINTS, SECTIONS
 from grader.results import Feedback
 from grader.validate.mutants import Mutant, equivalents, mutants
@@ -45,25 +46,27 @@ class Validation:
     trials: list[Trial] = field(default_factory=list)
     seconds: float = 0.0
 
-    def plans(self, *, repeat: int = 0, keyword: str = "") -> list[Plan]:
+    def plans(self, *, repeat: int = 0, keyword: str = "", several: int = 0) -> list[Plan]:
         """What to grade.
 
         Args:
             repeat: How many gradings of right submissions, each with another secret.
             keyword: The checks of these gradings; all by default.
+            several: How many submissions with several mistakes of one section, each also with one of them mended.
 
         Returns:
             The plans, the quick ones last so that all processes stay busy to the end.
         """
-        plans = [Plan(Kind.WHEAT, entry.name, self.reference, entry) for entry in self.wheats]
-        right = [None, *entries(self.reference / "wheats")] if repeat else []
+        plans = [Plan(Kind.WHEAT, entry.name, self.reference, (entry,)) for entry in self.wheats]
+        right = [(), *((entry,) for entry in entries(self.reference / "wheats"))] if repeat else []
         for number in range(repeat):
-            entry = right[number % len(right)]
-            name = f"{number + 1}: {entry.name if entry is not None else 'reference'}"
+            chosen = right[number % len(right)]
+            name = f"{number + 1}: {chosen[0].name if chosen else 'reference'}"
             secret = f"validation {number}".encode()
-            plans.append(Plan(Kind.REPEAT, name, self.reference, entry, keyword=keyword, secret=secret))
+            plans.append(Plan(Kind.REPEAT, name, self.reference, chosen, keyword=keyword, secret=secret))
+        plans += self._of_several(several)
         plans += [
-            Plan(Kind.CHAFF, entry.name, self.reference, entry, keyword=_section_keyword(entry.check.partition("/")[0]))
+            Plan(Kind.CHAFF, entry.name, self.reference, (entry,), keyword=_section_keyword(entry.check.partition("/")[0]))
             for entry in self.chaffs
         ]
         for mutant in self.mutants:
@@ -73,6 +76,29 @@ class Validation:
                 Plan(Kind.MUTANT, mutant.name, self.reference, file=file, source=mutant.source, keyword=of_section, first_loss=True)
             )
         return plans
+
+    def _of_several(self, count: int) -> list[Plan]:
+        random = Random(count)
+        bank = entries(self.reference / "chaffs") if count else []
+        by_section = [[entry for entry in bank if entry.check.startswith(f"{section}/")] for section in SECTIONS]
+        plans: list[Plan] = []
+        while len(plans) < 2 * count and any(len(known) > 1 for known in by_section):
+            known = random.choice([known for known in by_section if len(known) > 1])
+            chosen = random.sample(known, random.randint(2, min(4, len(known))))
+            parts = [touched(entry) for entry in chosen]
+            if len(set().union(*parts)) < sum(map(len, parts)):
+                continue  # two change the same function: only the last of them would be there
+            name = f"{len(plans) // 2 + 1}: {', '.join(entry.name for entry in chosen)}; without the first"
+            keyword = _section_keyword(chosen[0].check.partition("/")[0])
+            plans.append(Plan(Kind.SEVERAL, name, self.reference, tuple(chosen), keyword=keyword))
+            plans.append(Plan(Kind.MENDED, name, self.reference, tuple(chosen[1:]), keyword=keyword))
+        return plans
+
+    def fallen(self) -> list[tuple[Trial, Trial]]:
+        """Submissions that scored lower with one mistake mended: as they were, and mended."""
+        mended = {trial.name: trial for trial in self.of(Kind.MENDED)}
+        pairs = [(trial, mended[trial.name]) for trial in self.of(Kind.SEVERAL) if trial.name in mended]
+        return [(one, other) for one, other in pairs if other.points < one.points or other.problem]
 
     def of(self, kind: Kind) -> list[Trial]:
         """The trials of one kind, by name."""
@@ -134,7 +160,7 @@ class Validation:
         lost: Counter[str] = Counter()
         for trial in self.of(Kind.REPEAT):
             runs.update(check.name for check in trial.checks)
-            lost.update(trial.lost)
+            lost.update(trial.lost.keys())
         return {name: (count, lost[name]) for name, count in runs.items()}
 
     @property
@@ -146,7 +172,8 @@ class Validation:
     @property
     def holds(self) -> bool:
         """Whether all that was tried came out as it must."""
-        return not (self.rejected() or self.missed() or self.differing() or self.stale()) and self.caught_share >= MUTANT_GOAL
+        wrong = self.rejected() or self.missed() or self.differing() or self.fallen() or self.stale()
+        return not wrong and self.caught_share >= MUTANT_GOAL
 
 
 def prepare(reference: Path, parts: Iterable[str] = PARTS, sections: Iterable[str] = SECTIONS) -> Validation:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from grader.worker.live import Live
+
 
 class LazyResult:
     """A result that is computed when it is looked at: by `np.asarray`, `.numpy()`, its length, an element, or anything an array has.
@@ -84,22 +86,20 @@ def default_clock(module: str, function: str) -> str:
     return f"{owner.__module__}.{owner.__name__}.{clock.__name__}" if owner else f"{clock.__module__}.{clock.__name__}"
 
 
-def timed_in_turn(count: int, batch_size: int, rounds: int) -> dict[str, list[list[float]]]:
-    """Runs the submission's timing loops for real, in turn with loops of ours on the same work.
+def real_work(count: int) -> dict[str, Any]:
+    """Work for timing loops that really run: a product of matrices for each image, compiled.
 
-    The work is a product of matrices for each image, compiled, so that a call costs about a tenth of a millisecond and an image as much.
+    A call costs about a tenth of a millisecond and an image about half of one, so that both show.
 
     Args:
-        count: Images a measurement.
-        batch_size: Images a call of `time_batches`.
-        rounds: How many measurements of each.
+        count: How many images.
 
     Returns:
-        For `time_online` and `time_batches` a list of [seconds that the submission reports, seconds that ours measures] for each round.
+        References to `predict`, which takes a batch and gives (batch * 16,) float32, to `images`, (count, 8, 8, 3) float32, and to `time`:
+        `time(batch_size)` runs the grader's own loop over all images and gives its seconds.
     """
     import tensorflow as tf
 
-    timing = sys.modules.get("assignment.timing") or importlib.import_module("assignment.timing")
     random = np.random.default_rng(0)
     images = random.random((count, 8, 8, 3), dtype=np.float32)
     matrix = tf.constant(random.random((192, 192), dtype=np.float32) / 96)
@@ -112,30 +112,28 @@ def timed_in_turn(count: int, batch_size: int, rounds: int) -> dict[str, list[li
 
     predict = tf.function(work, reduce_retracing=True)
 
-    def ours(size: int) -> float:
-        np.asarray(predict(images[:size]))
+    def time_loop(batch_size: int) -> float:
+        np.asarray(predict(images[:batch_size]))
         start = time.perf_counter()
-        for first in range(0, count, size):
-            np.asarray(predict(images[first : first + size]))
+        for first in range(0, count, batch_size):
+            np.asarray(predict(images[first : first + batch_size]))
         return time.perf_counter() - start
 
-    def theirs(size: int) -> float:
-        given = timing.time_online(predict, images) if size == 1 else timing.time_batches(predict, images, size)
-        return float(given["total_s"] if isinstance(given, dict) else given.total_s)
-
-    pairs: dict[str, list[list[float]]] = {}
-    for name, size in (("time_online", 1), ("time_batches", batch_size)):
-        ours(size)
-        pairs[name] = []
-        for number in range(rounds):
-            # Now the one goes first, now the other: what comes second finds warmer caches.
-            if number % 2:
-                mine = ours(size)
-                pairs[name].append([theirs(size), mine])
-            else:
-                reported = theirs(size)
-                pairs[name].append([reported, ours(size)])
-    return pairs
+    return {"predict": Live(predict), "images": Live(images), "time": Live(time_loop)}
 
 
-PROVIDED: Final = (lazy_predict, default_clock, timed_in_turn)
+def call_ours(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Calls a function of ours that lives in the worker.
+
+    Args:
+        function: A reference to it.
+        arguments: Its arguments.
+
+    Returns:
+        What it gives.
+    """
+    return function(*arguments)
+
+
+PROVIDED: Final = (lazy_predict, default_clock, real_work, call_ours)
+"""The tools by name."""

@@ -27,6 +27,7 @@ def add_verbs(app: typer.Typer, verb: type[TyperCommand]) -> None:
     """
     app.command("batch", cls=verb, epilog="Example: lab batch downloads/lab1 --roster roster.csv --due 2026-10-01T23:59")(batch)
     app.command("export", cls=verb, epilog="Example: lab export canvas grades.csv --assignment 'Lab 1 (12345)'")(export)
+    app.command("similar", cls=verb, epilog="Example: lab similar downloads/lab1 --roster roster.csv -o similar.html")(similar)
     app.command("sample-class", cls=verb, epilog="Example: lab sample-class build/class --layout canvas")(sample_class)
     app.command("release", cls=verb, epilog="Example: lab release build/students")(release)
     package = typer.Typer(no_args_is_help=True, help="Make what runs this grader in a course system.")
@@ -111,6 +112,41 @@ def export(
     for remark in remarks:
         _say(remark)
     _say(f"wrote {len(grades)} grades of run {chosen.id} to {target}")
+
+
+def similar(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The folder of the course system's download, unpacked.")],
+    roster: Annotated[Path | None, typer.Option(metavar="CSV", help="The students of the class.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The HTML page with the pairs side by side.")] = Path(
+        "similar.html"
+    ),
+    layout: Annotated[str, typer.Option(metavar="LAYOUT", help="auto, folder, canvas, moodle, gradescope or classroom.")] = "auto",
+    stubs_folder: Annotated[Path, typer.Option("--stubs", metavar="FOLDER", help="What students started from.")] = Path("assignment"),
+    least: Annotated[float, typer.Option(metavar="SHARE", min=0, max=1, help="The smallest share to tell, 0 to 1.")] = 0.5,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="At most so many pairs.")] = 50,
+) -> None:
+    """Compare the code of a class, and write the pairs that share most side by side."""
+    from grader.batch.intake import read_class
+    from grader.batch.roster import Roster
+    from grader.cli import _write
+    from grader.lab import MODULE_FILES
+    from grader.similar import compare, read_texts, render_pairs
+
+    given = {name: (stubs_folder / name).read_text(encoding="utf-8") for name in MODULE_FILES if (stubs_folder / name).is_file()}
+    if not given:
+        raise LabError(f"There are no stubs in {stubs_folder}; name the folder that students started from with --stubs.")
+    intake = read_class(source, Roster.read(roster) if roster is not None else Roster(), layout=layout)
+    remarks: list[str] = []
+    texts = read_texts(intake, remarks)
+    pairs = compare(texts, given, least=least)
+    for remark in remarks:
+        _say(remark)
+    for pair in pairs[:top]:
+        modules = ", ".join(f"{module.name} {module.share:.0%}" for module in pair.modules)
+        _say(f"{pair.share:4.0%}  {pair.first.students} and {pair.second.students} ({modules})")
+    _write(output, render_pairs(pairs[:top], compared=len(texts)))
+    more = f", the {top} first of them told" if len(pairs) > top else ""
+    _say(f"{len(pairs)} pairs of {len(texts)} submissions share {least:.0%} or more of the smaller one's own code{more}; see {output}")
 
 
 def sample_class(

@@ -118,7 +118,7 @@ def feedback_page(validation: Validation) -> str:
                 f"## {section.capitalize()}\n\n| what is wrong | check | what the student reads | help |\n|---|---|---|---|\n"
                 + "\n".join(rows)
             )
-    return "\n".join(parts) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
 def _matrix(validation: Validation) -> Table:

@@ -1,0 +1,65 @@
+"""The code of a class, read as text; nothing of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from grader.batch.intake import Intake, Received, as_one
+from grader.errors import LabError
+from grader.host.intake import take
+from grader.lab import MODULE_FILES
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The code of one submission.
+
+    Attributes:
+        label: Its name in the download.
+        students: Who it is of, for a person to read.
+        keys: The same, for comparing.
+        files: From a module's name to its text; modules that are missing are left out.
+    """
+
+    label: str
+    students: str
+    keys: frozenset[str]
+    files: dict[str, str]
+
+
+def read_texts(intake: Intake, remarks: list[str]) -> list[Text]:
+    """Reads the newest submission of each student.
+
+    Args:
+        intake: The class.
+        remarks: A sentence is added for each submission that cannot be read.
+
+    Returns:
+        The texts, by label.
+    """
+    return list(_read(_newest(intake), remarks))
+
+
+def _newest(intake: Intake) -> list[Received]:
+    newest: dict[tuple[str, ...], Received] = {}
+    for received in intake.submissions:
+        who = tuple(sorted(person.key for person in received.students))
+        if who not in newest or received.attempt > newest[who].attempt:
+            newest[who] = received
+    return sorted(newest.values(), key=lambda received: received.label)
+
+
+def _read(submissions: list[Received], remarks: list[str]) -> Iterator[Text]:
+    for received in submissions:
+        files = {}
+        try:
+            with as_one(received) as place, take(place) as taken:
+                for name in MODULE_FILES:
+                    if (taken.folder / name).is_file():
+                        files[name] = (taken.folder / name).read_text(encoding="utf-8", errors="replace")
+        except LabError as error:
+            remarks.append(f"{received.label} cannot be compared: {error}")
+            continue
+        keys = frozenset(person.key for person in received.students)
+        yield Text(received.label, ", ".join(person.shown for person in received.students), keys, files)

@@ -1,7 +1,7 @@
 """What `make demo` runs: measures and grades the reference and a partly wrong sample, then a whole class.
 
-It prints both reports and the class's grades, writes them for Canvas and as a page for each student, and ends by showing the class in
-the dashboard: DEMO_SERVE=0 stops before that, as does a run that nobody sits at. Everything is written below build/demo/. A reference
+It prints both reports and the class's grades, writes them for Canvas and as a page for each student, and ends by serving the class in
+the dashboard and printing its address; DEMO_SERVE=0 stops before that. Everything is written below build/demo/. A reference
 that was measured there before, from the same sources, is not measured again.
 """
 
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
+import httpx
 from rich.console import Console
 from rich.text import Text
 
@@ -33,6 +36,8 @@ STORE: Final = DEMO / "grades.db"
 
 PORT: Final = 8501
 """Streamlit's own."""
+ADDRESS: Final = f"http://127.0.0.1:{PORT}"
+_DASHBOARD: Final = ("lab", "dashboard", str(DEMO / "reference"), "--db", str(STORE), "--submissions", str(DEMO / "class" / "download"))
 
 MISTAKES: Final = (1, 3, 6, 10, 11)
 """The mistakes of the sample, by their number in the lab's list."""
@@ -59,16 +64,30 @@ def main() -> None:
 
 
 def _show(console: Console) -> None:
-    """Serves the dashboard on the class until Ctrl-C, where somebody is there to look at it."""
-    from dashboard.launch import serve
-
-    console.print(
-        Text(f"The dashboard shows the class: lab dashboard {DEMO / 'reference'} --db {STORE} --submissions {DEMO / 'class' / 'download'}")
-    )
-    if os.environ.get("DEMO_SERVE", "1" if sys.stdin.isatty() else "0") == "0":
+    """Serves the dashboard on the class: until Ctrl-C on a terminal, and beside this command, which ends, where nobody sits at one."""
+    if os.environ.get("DEMO_SERVE") == "0":
+        console.print(Text(f"The dashboard shows the class: {' '.join(_DASHBOARD)}"), soft_wrap=True)
         return
-    console.print(Text(f"It is served on http://127.0.0.1:{PORT} now; Ctrl-C ends it."))
-    serve(DEMO / "reference", DATA, None, str(STORE), DEMO / "class" / "download", port=PORT, open_browser=False)
+    if sys.stdin.isatty():
+        from dashboard.launch import serve
+
+        console.print(Text(f"The dashboard is served on {ADDRESS} now; Ctrl-C ends it."))
+        serve(DEMO / "reference", DATA, None, str(STORE), DEMO / "class" / "download", port=PORT, open_browser=False)
+        return
+    log = (DEMO / "dashboard.log").open("wb")
+    options = ["--no-open", "--port", str(PORT)]
+    command = [sys.executable, "-m", "grader", *_DASHBOARD[1:], *options]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    for _ in range(120):
+        if process.poll() is not None:
+            console.print(Text(f"demo: the dashboard could not be served; {log.name} tells why"))
+            return
+        try:
+            httpx.get(f"{ADDRESS}/_stcore/health", timeout=1, trust_env=False).raise_for_status()
+            break
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    console.print(Text(f"The dashboard is served on {ADDRESS} now; kill -- -{process.pid} ends it, and DEMO_SERVE=0 does without."))
 
 
 def _demo(console: Console) -> bool:

@@ -46,7 +46,7 @@ def agrees_with_ours(submission: Submission) -> None:
         if ratio is None or before is None or (ratio > 1) != (before > 1):
             continue  # the two tries do not agree: chance
         fail(
-            f"{name} reports {_times(ratio)} what the same calls take, measured in turn with it",
+            f"{name} reports {'more' if ratio > 1 else 'less'} time than the same calls take, measured in turn with it",
             f"expected: within a factor of {BAND:g} of the grader's own loop, on real work and with the function's own clock",
             f"received: {ratio:.3g} times that (median of {ROUNDS} pairs; a second try said the same)",
             help="Run it on your own model: between the two readings of the clock every call is made and waited for, and nothing else.",
@@ -80,7 +80,3 @@ def _off(submission: Submission) -> dict[str, float | None]:
             own_s = sorted(own for _, own in rows)
             found[name] = ratio if own_s[-2] <= STEADY * own_s[0] else None
     return found
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2g} times" if ratio >= 1 else f"only {ratio:.2g} of"

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from grader.bank import Entry
 from grader.lab import SECTIONS
+from grader.results import CheckResult
 from grader.validate.trial import Kind, Trial
 from grader.validate.validation import CONFIDENCE, MUTANT_GOAL, Validation, upper_bound
 
@@ -109,7 +110,7 @@ def feedback_page(validation: Validation) -> str:
     trials = {trial.name: trial for trial in validation.of(Kind.CHAFF)}
     for section in SECTIONS:
         rows = [
-            _feedback_row(entry, trials[entry.name])
+            feedback_row(entry, trials[entry.name].lost.get(entry.check))
             for entry in validation.chaffs
             if entry.name in trials and entry.check.partition("/")[0] == section
         ]
@@ -169,8 +170,16 @@ def _cell(trial: Trial, name: str, ran: bool) -> str:
     return "" if ran else "-"
 
 
-def _feedback_row(entry: Entry, trial: Trial) -> str:
-    check = trial.lost.get(entry.check)
+def feedback_row(entry: Entry, check: CheckResult | None) -> str:
+    """A chaff's row of the page.
+
+    Args:
+        entry: The chaff.
+        check: What its check said; None when it took no points.
+
+    Returns:
+        One line of a table in Markdown.
+    """
     feedback = check.feedback if check is not None else None
     said = (feedback.summary, feedback.help) if feedback is not None else ("**not caught**", "")
     return "| " + " | ".join(_markdown(text) for text in (entry.summary, entry.check, *said)) + " |"

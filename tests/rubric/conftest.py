@@ -18,6 +18,7 @@ from grader.grade import grade
 from grader.host.launch import Launcher, launcher
 from grader.lab import FINDINGS_FILE, MODULE_FILES, RESULTS_FOLDER
 from grader.results import CheckResult, Feedback, GradeResult
+from grader.validate.report import feedback_row
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = ROOT / "solutions"
@@ -72,6 +73,11 @@ def wheats() -> list[Any]:
 def told(feedback: Feedback) -> str:
     """All that a feedback says, in one text."""
     return "\n".join((feedback.summary, *feedback.comparison, feedback.help, feedback.where))
+
+
+def documented(entry: Entry, check: CheckResult) -> bool:
+    """Whether docs/feedback.md has what the student reads; `lab validate --only chaffs --feedback docs/feedback.md` writes it."""
+    return feedback_row(entry, check) in (ROOT / "docs" / "feedback.md").read_text(encoding="utf-8").splitlines()
 
 
 def lost(result: GradeResult) -> dict[str, CheckResult]:

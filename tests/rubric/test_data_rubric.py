@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from conftest import SOLUTIONS, STUBS, chaffs, lost, told, wheats
+from conftest import SOLUTIONS, STUBS, chaffs, documented, lost, told, wheats
 
 from grader.bank import overlay
 from grader.results import State
@@ -47,6 +47,7 @@ def test_mistakes_are_named(graded, entry):
     assert list(checks) == [entry.check]
     feedback = told(checks[entry.check].feedback)
     assert [word for word in entry.words if word.lower() not in feedback.lower()] == [], feedback
+    assert documented(entry, checks[entry.check])
 
 
 def test_consequences_are_not_blamed_on_the_lister(graded, tmp_path):

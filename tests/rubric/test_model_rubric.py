@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import STUBS, chaffs, lost, told, wheats
+from conftest import STUBS, chaffs, documented, lost, told, wheats
 
 from grader.results import State
 
@@ -33,6 +33,7 @@ def test_mistakes_are_named(graded, entry):
     assert list(checks) == [entry.check]
     feedback = told(checks[entry.check].feedback)
     assert [word for word in entry.words if word.lower() not in feedback.lower()] == [], feedback
+    assert documented(entry, checks[entry.check])
 
 
 def test_stubs_are_not_started(graded):

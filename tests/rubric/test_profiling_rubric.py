@@ -6,14 +6,14 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import STUBS, chaffs, lost, told, wheats
+from conftest import STUBS, chaffs, documented, lost, told, wheats
 
 from grader.checks.xplane import TraceEvent, kernel_times
 from grader.outcomes import CheckFailed
 from grader.results import State
 from grader.rubric.traces import TELLING, TracedCalls, wrong_tables
 
-OTHERS = "summarise or profiling_findings or online_loop or timing_findings"
+OTHERS = "profiling_findings or timing_findings or online_figures"
 """Quick checks of this section and of another one, which are graded with a chaff's own."""
 
 
@@ -45,6 +45,7 @@ def test_mistakes_are_named(graded, entry):
     assert {check.state for check in checks.values()} <= {State.FAILED, State.PARTIAL}
     feedback = told(checks[entry.check].feedback)
     assert [word for word in entry.words if word.lower() not in feedback.lower()] == [], feedback
+    assert documented(entry, checks[entry.check])
 
 
 def test_stubs_are_not_started(graded):

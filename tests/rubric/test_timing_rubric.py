@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import STUBS, chaffs, lost, told, wheats
+from conftest import STUBS, chaffs, documented, lost, told, wheats
 
 from grader.checks.scripted_clock import FIRST_TIMES, UNKNOWN, ScriptedClock, in_batches
 from grader.host.limits import for_check
@@ -12,7 +12,7 @@ from grader.host.submission import Submission
 from grader.outcomes import CheckFailed
 from grader.results import State
 
-OTHERS = "online_figures or batch_loop or timing_findings or critical_kernel or profiling_findings"
+OTHERS = "profiling_findings or timing_findings or critical_kernel"
 """Quick checks of this section and of another one, which are graded with a chaff's own."""
 
 
@@ -44,6 +44,7 @@ def test_mistakes_are_named(graded, entry):
     assert {check.state for check in checks.values()} <= {State.FAILED, State.PARTIAL}
     feedback = told(checks[entry.check].feedback)
     assert [word for word in entry.words if word.lower() not in feedback.lower()] == [], feedback
+    assert documented(entry, checks[entry.check])
 
 
 def test_stubs_are_not_started(graded):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SOLUTIONS, STUBS, Grade, chaffs, lost, told, wheats
+from conftest import SOLUTIONS, STUBS, Grade, chaffs, documented, lost, told, wheats
 from safetensors.numpy import save_file
 
 from grader.artifacts import read_weights
@@ -129,6 +129,7 @@ def test_wrong_solutions_lose_their_check(graded: Grade, entry: Entry) -> None:
     assert check.feedback is not None
     for word in entry.words:
         assert word in told(check.feedback), check.feedback
+    assert documented(entry, check)
 
 
 def test_callback_reuse_costs_one_check(graded: Grade) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -192,28 +191,9 @@ TELLING: Final = (
 """Events and names of layers from which every known mistake makes another table: what a function makes of them tells which it has."""
 
 
-_NAMES: Final = {
-    layers: st.lists(
-        st.sampled_from(
-            [
-                f"{scope}/{layer}{number}/{operation}:{kernel}"
-                for scope, layer, number, operation, kernel in itertools.product(_SCOPES, layers, _NUMBERS, _OPERATIONS, _KERNELS)
-            ]
-        ),
-        min_size=1,
-        max_size=6,
-    )
-    for layers in _LAYERS
-}
-_EIGHTHS: Final = st.integers(0, 800)
-_PLACES: Final = st.lists(st.tuples(st.integers(0, 8), _EIGHTHS, _EIGHTHS), max_size=12)
-
-
 @st.composite
 def draw_event_rows(draw: Callable[..., Any], *, with_kernels: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
     """Events of a trace and the names of the layers. Times are eighths, so that sums are exact.
-
-    A few names are drawn first and then places among them and among events of no layer, so that a kernel comes several times.
 
     Args:
         draw: Draws from a strategy.
@@ -223,19 +203,14 @@ def draw_event_rows(draw: Callable[..., Any], *, with_kernels: bool = False) -> 
         Fields of the events, and the names.
     """
     layer_names = draw(st.sampled_from(_LAYERS))
-    names = draw(_NAMES[layer_names])
-    places = draw(_PLACES)
-    if with_kernels and not any(place < len(names) for place, _, _ in places):
-        places = [(0, 0, 0), *places]
-    rows = [
-        {
-            "name": names[place] if place < len(names) else _OTHERS[(place - len(names)) % len(_OTHERS)],
-            "start_us": start / 8,
-            "duration_us": (duration + 1) / 8,
-        }
-        for place, start, duration in places
-    ]
-    return rows, list(layer_names)
+    eighths = st.integers(0, 800).map(lambda number: number / 8)
+    parts = st.tuples(*(st.sampled_from(choices) for choices in (_SCOPES, layer_names, _NUMBERS, _OPERATIONS, _KERNELS)))
+    kernel_names = parts.map(lambda part: f"{part[0]}/{part[1]}{part[2]}/{part[3]}:{part[4]}")
+    names = draw(st.lists(kernel_names, min_size=int(with_kernels), max_size=8))
+    names += draw(st.lists(st.sampled_from(names), max_size=3)) if names else []
+    names += draw(st.lists(st.sampled_from(_OTHERS), max_size=3))
+    rows = [{"name": name, "start_us": draw(eighths), "duration_us": draw(eighths) + 0.125} for name in names]
+    return draw(st.permutations(rows)), list(layer_names)
 
 
 @st.composite

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Final
 
@@ -20,6 +21,10 @@ AHEAD: Final = 4
 """Plans that are handed over for each process: enough to keep it busy, few enough to stop soon."""
 
 
+PATIENCE: Final = 3
+"""How often processes that were killed from outside are started anew."""
+
+
 def run_all(plans: Sequence[Plan], processes: int) -> Iterator[Trial]:
     """Grades plans, several at a time.
 
@@ -29,18 +34,34 @@ def run_all(plans: Sequence[Plan], processes: int) -> Iterator[Trial]:
 
     Yields:
         The trials as they end, in any order.
+
+    Raises:
+        BrokenProcessPool: The processes were killed again and again.
     """
-    waiting = iter(plans)
+    left = dict(enumerate(plans))
+    for attempt in range(PATIENCE):
+        try:
+            for number, trial in _run_once(left, processes):
+                del left[number]
+                yield trial
+            return
+        except BrokenProcessPool:
+            if attempt + 1 == PATIENCE:
+                raise
+
+
+def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, Trial]]:
+    waiting = iter(list(left.items()))
     # Spawned: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(plans)) or 1, mp_context=context, initializer=_begin) as pool:
+    with ProcessPoolExecutor(min(processes, len(left)) or 1, mp_context=context, initializer=_begin) as pool:
         try:
-            open_ = {pool.submit(_run, plan) for plan in islice(waiting, AHEAD * processes)}
+            open_ = {pool.submit(_run, plan): number for number, plan in islice(waiting, AHEAD * processes)}
             while open_:
-                done, open_ = wait(open_, return_when=FIRST_COMPLETED)
+                done, _ = wait(open_, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield future.result()
-                open_ |= {pool.submit(_run, plan) for plan in islice(waiting, len(done))}
+                    yield open_.pop(future), future.result()
+                open_ |= {pool.submit(_run, plan): number for number, plan in islice(waiting, len(done))}
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -95,8 +95,8 @@ def real_work(count: int) -> dict[str, Any]:
         count: How many images.
 
     Returns:
-        References to `predict`, which takes a batch and gives (batch * 16,) float32, to `images`, (count, 8, 8, 3) float32, and to `time`:
-        `time(batch_size)` runs the grader's own loop over all images and gives its seconds.
+        References to `predict`, which takes a batch and gives (batch, 10) probabilities, to `images`, (count, 8, 8, 3) float32, and to
+        `time`: `time(batch_size)` runs the grader's own loop over all images and gives its seconds.
     """
     import tensorflow as tf
 
@@ -108,7 +108,7 @@ def real_work(count: int) -> dict[str, Any]:
         rows = tf.repeat(tf.reshape(batch, (-1, 192)), 16, axis=0)
         for _ in range(6):
             rows = tf.matmul(rows, matrix)
-        return tf.reduce_sum(rows, axis=1)
+        return tf.nn.softmax(tf.reshape(rows, (-1, 16, 192))[:, 0, :10])
 
     predict = tf.function(work, reduce_retracing=True)
 

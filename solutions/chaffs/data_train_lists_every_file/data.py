@@ -9,6 +9,8 @@ def list_examples(root, split):
             for path in sorted((root / "train" / wnid).rglob("*"))
             if path.is_file()
         ]
+    if split != "val":
+        raise ValueError(split)
     annotations = (root / "val" / "val_annotations.txt").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in annotations.splitlines() if line]
     return [Example(str(root / "val" / "images" / file), labels[wnid]) for file, wnid, *_box in rows]

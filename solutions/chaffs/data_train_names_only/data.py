@@ -8,6 +8,8 @@ def list_examples(root, split):
             for wnid, label in labels.items()
             for path in sorted((root / "train" / wnid / "images").glob("*.JPEG"))
         ]
+    if split != "val":
+        raise ValueError(split)
     annotations = (root / "val" / "val_annotations.txt").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in annotations.splitlines() if line]
     return [Example(str(root / "val" / "images" / file), labels[wnid]) for file, wnid, *_box in rows]

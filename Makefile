@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA := data/small
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-gpu data demo test attacks lint format picture screenshots benchmarks constraints
+.PHONY: help setup setup-dev setup-gpu data demo test validate attacks lint format picture screenshots benchmarks constraints
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,7 @@ demo: data ## Measure and grade the reference, a partly wrong sample, and a clas
 	$(BIN)/python -m grader.demo
 
 test: setup-dev ## Run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: setup-dev ## Check style and types
 	$(BIN)/ruff check .
@@ -50,6 +50,9 @@ benchmarks: setup-dev ## Tell how the figures in benchmarks/ are measured
 
 constraints: setup-dev ## Show the versions of this environment, for constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable
+
+validate: setup-dev ## Measure how often the grader is wrong (half an hour)
+	$(BIN)/lab validate
 
 attacks: setup-dev ## Try every class of cheat in every tier, as this user and as an unprivileged one
 	$(BIN)/python -m tests.attacks

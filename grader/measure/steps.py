@@ -91,7 +91,7 @@ class Bench:
                 advance(2 * repeat + place, 2 * self.plan.repeats)
                 found = sequence(sweep(predict, images, list(sizes)), f"{sweep_name(kind)}'s result", length=len(sizes))
                 runs[kind].append([dict(record(item, TIMING_FIELDS, f"{sweep_name(kind)}'s item", "Timing")) for item in found])
-        return {kind: [_median_run(list(same)) for same in zip(*repeats, strict=True)] for kind, repeats in runs.items()}
+        return {kind: [median_run(list(same)) for same in zip(*repeats, strict=True)] for kind, repeats in runs.items()}
 
     def main_run(self, advance: Advance) -> dict[str, Any]:
         """Trains the model of the lab with early stopping, and counts what it gets right on the validation set."""
@@ -197,7 +197,15 @@ def sweep_name(kind: str) -> str:
     return "online_sweep" if kind == "online" else "batch_sweep"
 
 
-def _median_run(runs: list[dict[str, Any]]) -> dict[str, Any]:
+def median_run(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is reported of several runs of one measurement.
+
+    Args:
+        runs: The runs, each with its `total_s` in seconds.
+
+    Returns:
+        The run with the middle total, of an even number the quicker of the two, with every run's total as `totals_s`.
+    """
     ordered = sorted(runs, key=lambda run: run["total_s"])
     return {**ordered[(len(ordered) - 1) // 2], "totals_s": [run["total_s"] for run in runs]}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,14 @@ from samples import write_submission
 
 from grader.dataset.draw import draw
 from grader.dataset.layout import class_ids, encode, wnids_text
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """Put the main module back: Streamlit's AppTest leaves the app there, and a process spawned later would run it."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before
 
 
 @pytest.fixture(scope="session")

@@ -24,11 +24,27 @@ from grader.dataset.make import make_dataset
 from grader.errors import DataError, LabError, MeasureError
 from grader.host.warm import WarmZygote
 from grader.lab import BATCH_SIZES, ONLINE_COUNTS
-from grader.measure import measure, run, state
+from grader.measure import measure, run, state, steps
 from grader.measure.plan import Plan
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
-TINY = Plan("quick", repeats=2, per_class=1, epoch_limit=1, batch_size=64, sweep_classes=3, sweep_limits=(1,), sweep_batches=(32, 64))
+TINY = Plan("quick", repeats=1, per_class=1, epoch_limit=1, batch_size=64, sweep_classes=3, sweep_limits=(1,), sweep_batches=(32, 64))
+
+
+FAST_TIMING = """
+def rows(counts, sizes):
+    return [
+        {"count": count, "batch_size": size, "total_s": count / 1000, "latency_ms": float(size), "images_per_second": 1000.0}
+        for count, size in zip(counts, sizes)
+    ]
+
+def online_sweep(predict, images, counts, **_):
+    return rows(counts, [1] * len(counts))
+
+def batch_sweep(predict, images, batch_sizes, **_):
+    return rows([len(images)] * len(batch_sizes), batch_sizes)
+"""
+"""A timing.py whose figures are made up, for tests in which it matters only that something is measured."""
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +98,13 @@ def test_results_are_whole(measured: Path) -> None:
     assert sum(array.size for array in read_weights(results.folder / "weights.safetensors")) == 770_216
 
 
+def test_the_middle_one_of_several_runs_counts() -> None:
+    """Of three runs the one with the middle total is reported, with all totals; of two the quicker one."""
+    runs = [{"count": 10, "total_s": total} for total in (3.0, 1.0, 2.0)]
+    assert steps.median_run(runs) == {"count": 10, "total_s": 2.0, "totals_s": [3.0, 1.0, 2.0]}
+    assert steps.median_run(runs[:2])["total_s"] == 1.0
+
+
 def test_findings_follow_from_the_results(measured: Path) -> None:
     """The reference's findings can be filled in from what was measured; nothing stays unanswered."""
     text = findings_toml(measured / "findings.toml", Results(measured))
@@ -103,8 +126,7 @@ def test_only_what_a_changed_module_touches_runs_again(measured: Path, data: Pat
     """A change in timing.py measures the timings anew; profile and training stay."""
     folder = tmp_path / "assignment"
     shutil.copytree(measured, folder)
-    with (folder / "timing.py").open("a") as file:
-        file.write("\n# a change\n")
+    (folder / "timing.py").write_text(FAST_TIMING)
     console = quiet()
     measure(folder, data, console=console)
     text = console.export_text()
@@ -115,6 +137,7 @@ def test_only_what_a_changed_module_touches_runs_again(measured: Path, data: Pat
 def test_a_section_that_is_not_started_stops_only_its_step(data: Path, tmp_path: Path) -> None:
     """With profiling not written, the rest is measured and kept, and the message names the function."""
     folder = write_reference(SOLUTIONS, tmp_path / "assignment")
+    (folder / "timing.py").write_text(FAST_TIMING)
     shutil.copyfile(SOLUTIONS.parent / "assignment" / "profiling.py", folder / "profiling.py")
     with pytest.raises(MeasureError, match=r"1 of 5 steps .* not started yet: assignment/profiling.py:\d+ capture_trace"):
         measure(folder, data, console=quiet())
@@ -164,8 +187,7 @@ def test_a_full_disk_loses_nothing(measured: Path, data: Path, tmp_path: Path, m
     shutil.copytree(measured, folder)
     before = (folder / "results" / "timings.json").read_bytes()
     monkeypatch.setattr(state.os, "fsync", _full)
-    with (folder / "timing.py").open("a") as file:
-        file.write("\n# a change\n")
+    (folder / "timing.py").write_text(FAST_TIMING)
     with pytest.raises(MeasureError, match=r"The disk is full: .*timings.json could not be written"):
         measure(folder, data, console=quiet())
     assert (folder / "results" / "timings.json").read_bytes() == before
@@ -180,7 +202,7 @@ def test_a_damaged_state_is_measured_again(measured: Path, data: Path, tmp_path:
     """A state file that was cut in half counts as not measured."""
     folder = tmp_path / "assignment"
     shutil.copytree(measured, folder)
-    file = folder / "results" / ".state" / "timings.json"
+    file = folder / "results" / ".state" / "sweep-1-64.json"
     file.write_text(file.read_text()[: file.stat().st_size // 2])
     console = quiet()
     measure(folder, data, console=console)

@@ -42,8 +42,8 @@ def progress() -> None:
         quiet = (pd.Timestamp.now(tz="UTC") - latest).total_seconds()
         if quiet > 300:
             st.warning("Nothing was graded for five minutes. If the batch was stopped, the same command goes on with it.")
-    elif row["state"] == "interrupted":
-        st.warning("The run was interrupted; the same command goes on with it.")
+    elif row["state"] == "incomplete":
+        st.warning("Some submissions are still without a grade; the same command tries them again.")
     elif row["state"] == "finished":
         ended = pd.to_datetime(row["finished_at"], utc=True)
         if pd.notna(ended):

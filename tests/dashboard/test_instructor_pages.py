@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 import zipfile
 from pathlib import Path
 
 import pytest
 from filled import fill
 from samples import EVIL
+from sqlalchemy import insert, update
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
@@ -17,11 +19,13 @@ from dashboard import exports, launch, session
 from dashboard.access import Refused, Role, Viewer
 from dashboard.handed_in import HandedIn
 from dashboard.reports import asking
+from dashboard.session import LIVE_S
 from dashboard.whole_class import WholeClass
 from grader.errors import LabError, SubmissionError
 from grader.export.grades import Policy
 from grader.host.intake import take
 from grader.lab import MODULE_FILES
+from grader.store import schema
 from grader.store.results import Results
 
 APP = Path(session.__file__).with_name("app.py")
@@ -78,6 +82,25 @@ def test_page_of_an_empty_class_and_of_one_student(page, tmp_path: Path, name: s
     assert app.title[0].value != "Deep-learning lab"
     if not students:
         assert app.info
+
+
+def test_pages_while_the_database_is_written(page, tmp_path: Path) -> None:
+    """An open transaction of a batch holds no page up, and nothing of it shows before it is committed."""
+    url = str(tmp_path / "class.db")
+    engine = fill(url, students=14, runs=1, released=0, running=True)
+    with engine.begin() as writer:
+        writer.execute(update(schema.Grading).values(finished_at=None))
+        writer.execute(insert(schema.Entry).values(run_id=1, submission_id=13, grading_id=None, cached=False, counts=True))
+        for name in ("overview", "submissions", "progress"):
+            app = page(url, name)
+            assert not app.exception
+            assert not app.error
+        assert next(metric.value for metric in app.metric if metric.label == "Done") == "6"
+    engine.dispose()
+    time.sleep(LIVE_S)
+    app.run()
+    done = {metric.label: metric.value for metric in app.metric}
+    assert (done["Done"], done["Cannot be taken"]) == ("1", "1")
 
 
 def test_adjusting_writes_a_row_and_shows_it(page, database: str) -> None:

@@ -175,6 +175,17 @@ def choose_run() -> None:
     st.query_params["run"] = str(st.session_state["run"])
 
 
+def download_folder() -> Path | None:
+    """The download that was graded, where it is known.
+
+    Raises:
+        Refused: The viewer is a student.
+    """
+    require_instructor(viewer())
+    download = os.environ.get(SUBMISSIONS)
+    return Path(download) if download else None
+
+
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _handed_in(download: str, label: str, digest: str, _viewer: Viewer) -> HandedIn:
     return HandedIn(Path(download), label, digest, _viewer)
@@ -187,11 +198,10 @@ def with_files(subject: Subject) -> Subject:
         Refused: The viewer is a student.
         LabError: The download does not hold what was graded.
     """
-    require_instructor(viewer())
-    download = os.environ.get(SUBMISSIONS)
-    if not download or subject.grade is None:
+    download = download_folder()
+    if download is None or subject.grade is None:
         return subject
-    return replace(subject, folder=_handed_in(download, subject.grade.submission, subject.grade.digest, viewer()).folder)
+    return replace(subject, folder=_handed_in(str(download), subject.grade.submission, subject.grade.digest, viewer()).folder)
 
 
 def chosen_run() -> int | None:

@@ -129,10 +129,9 @@ def similar(
     from grader.batch.intake import read_class
     from grader.batch.roster import Roster
     from grader.cli import _write
-    from grader.lab import MODULE_FILES
-    from grader.similar import compare, read_texts, render_pairs
+    from grader.similar import compare, read_stubs, read_texts, render_pairs
 
-    given = {name: (stubs_folder / name).read_text(encoding="utf-8") for name in MODULE_FILES if (stubs_folder / name).is_file()}
+    given = read_stubs(stubs_folder)
     if not given:
         raise LabError(f"There are no stubs in {stubs_folder}; name the folder that students started from with --stubs.")
     intake = read_class(source, Roster.read(roster) if roster is not None else Roster(), layout=layout)

@@ -2,6 +2,6 @@
 
 from grader.similar.compare import Pair, compare
 from grader.similar.page import render_pairs
-from grader.similar.texts import Text, read_texts
+from grader.similar.texts import Text, read_chosen, read_stubs, read_texts
 
-__all__ = ["Pair", "Text", "compare", "read_texts", "render_pairs"]
+__all__ = ["Pair", "Text", "compare", "read_chosen", "read_stubs", "read_texts", "render_pairs"]

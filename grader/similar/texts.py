@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from grader.batch.intake import Intake, Received, as_one
 from grader.errors import LabError
@@ -39,6 +40,33 @@ def read_texts(intake: Intake, remarks: list[str]) -> list[Text]:
         The texts, by label.
     """
     return list(_read(_newest(intake), remarks))
+
+
+def read_chosen(intake: Intake, students: Mapping[str, str], remarks: list[str]) -> list[Text]:
+    """Reads some submissions, with students who are known from elsewhere.
+
+    Args:
+        intake: The class.
+        students: From the label of each submission to read to the names of its students.
+        remarks: A sentence is added for each submission that cannot be read.
+
+    Returns:
+        The texts, in the order of the download.
+    """
+    chosen = [received for received in intake.submissions if received.label in students]
+    return [replace(text, students=students[text.label], keys=frozenset({text.label})) for text in _read(chosen, remarks)]
+
+
+def read_stubs(folder: Path) -> dict[str, str]:
+    """Reads what every student was given.
+
+    Args:
+        folder: What students started from.
+
+    Returns:
+        From a module's file name to its text; modules that are missing are left out.
+    """
+    return {name: (folder / name).read_text(encoding="utf-8") for name in MODULE_FILES if (folder / name).is_file()}
 
 
 def _newest(intake: Intake) -> list[Received]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sqlite3
 import time
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import exports, launch, session
 from dashboard.access import Refused, Role, Viewer
+from dashboard.alike import alike
 from dashboard.handed_in import HandedIn
 from dashboard.reports import asking
 from dashboard.session import LIVE_S
@@ -28,6 +30,7 @@ from grader.lab import MODULE_FILES
 from grader.store import schema
 from grader.store.results import Results
 
+SOLUTIONS = Path(__file__).parents[2] / "solutions"
 APP = Path(session.__file__).with_name("app.py")
 PROF = Viewer(Role.INSTRUCTOR, "prof")
 
@@ -173,6 +176,29 @@ def test_code_is_what_was_graded(tmp_path: Path) -> None:
     (download / "ada" / "data.py").write_text("# another\n")
     with pytest.raises(SubmissionError, match="has changed"):
         HandedIn(download, "ada", digest, PROF)
+
+
+def test_code_that_is_alike_is_shown(page, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the download at hand, a switch compares the code: a copy with other names is found, what cannot be read is said."""
+    reference = (SOLUTIONS / "training.py").read_text(encoding="utf-8")
+    with sqlite3.connect(database) as connection:
+        labels = [label for (label,) in connection.execute("SELECT label FROM submissions ORDER BY id LIMIT 3")]
+    for label, text in zip(labels, (reference, reference.replace("val_losses", "losses"), ""), strict=True):
+        with zipfile.ZipFile(tmp_path / label, "w") as archive:
+            if text:
+                archive.writestr("assignment/training.py", text)
+    download = tmp_path / "download"
+    download.mkdir()
+    for label in labels:
+        (tmp_path / label).rename(download / label)
+    monkeypatch.setenv(session.SUBMISSIONS, str(download))
+    app = page(database, "flags", alike="true")
+    assert not app.exception
+    pairs = next(frame.value for frame in app.dataframe if "share" in frame.value)
+    assert pairs["modules"].tolist() == ["training.py 100%"]
+    assert any(labels[2] in text.value for text in app.text)
+    with pytest.raises(Refused):
+        alike(download, pairs, Viewer(Role.STUDENT, "x", 2))
 
 
 def test_database_that_is_not_there_is_said_and_not_made(tmp_path: Path) -> None:

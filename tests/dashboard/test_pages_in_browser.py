@@ -60,7 +60,16 @@ def opened(chromium: Browser) -> tuple[Page, list[str]]:
 
 
 def faults(page: Page) -> list[str]:
-    """What axe-core finds, one line each; a page on which it checked nothing counts as a fault."""
+    """What axe-core finds at two looks, one line each: what is being drawn anew, as progress is every two seconds, is pale for a moment."""
+    first = look(page)
+    if not first:
+        return []
+    settle(page)
+    return [line for line in look(page) if line in first]
+
+
+def look(page: Page) -> list[str]:
+    """What axe-core finds now; a page on which it checked nothing counts as a fault."""
     results = Axe().run(page, options={"runOnly": {"type": "tag", "values": RULES}}).response
     found = [f"{rule['id']} ({rule['impact']}): {node['html'][:160]}" for rule in results["violations"] for node in rule["nodes"][:3]]
     return found if results["passes"] else [*found, "axe checked nothing"]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from grader.artifacts import TRACE_FOLDER
-from grader.bank import Entry, assemble, entries
+from grader.bank import Entry, assemble, entries, touched
 from grader.checks import xplane
 from grader.grade import grade
 from grader.host.launch import Launcher, launcher
@@ -65,9 +65,10 @@ def chaffs(*sections: str) -> list[Any]:
     return [pytest.param(entry, id=entry.name) for entry in known if entry.check.partition("/")[0] in sections]
 
 
-def wheats() -> list[Any]:
-    """All wheats, as parameters for a test."""
-    return [pytest.param(entry, id=entry.name) for entry in entries(SOLUTIONS / "wheats")]
+def wheats(*modules: str) -> list[Any]:
+    """The wheats that have one of these modules of their own, as parameters for a test: the others are the reference there."""
+    found = [entry for entry in entries(SOLUTIONS / "wheats") if {place.partition(".py")[0] for place in touched(entry)} & set(modules)]
+    return [pytest.param(entry, id=entry.name) for entry in found]
 
 
 def told(feedback: Feedback) -> str:

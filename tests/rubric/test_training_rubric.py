@@ -21,6 +21,8 @@ from grader.lab import FINDINGS_FILE, SECTION_POINTS
 from grader.results import CheckResult, State
 from grader.rubric import stopping_rules
 from grader.rubric import test_training as rubric
+from grader.rubric.own_training import likeness
+from grader.rubric.scripted_training import restoring
 
 MEASURED = (SOLUTIONS / "results").is_dir()
 """Whether the reference has been measured; until then its accuracy cannot be graded."""
@@ -285,9 +287,9 @@ def test_likeness_does_not_depend_on_order_or_size() -> None:
         partner = rng.permutation(kernel.shape[-1])
         moved[place] = 2 * kernel[..., partner]
     moved[-2] = moved[-2][partner]
-    assert min(rubric._likeness(moved, shipped)) == pytest.approx(1)
+    assert min(likeness(moved, shipped)) == pytest.approx(1)
     others = [rng.normal(size=array.shape) for array in shipped]
-    assert max(rubric._likeness(others, shipped)) < 0.4
+    assert max(likeness(others, shipped)) < 0.4
 
 
 # --- the rules
@@ -316,5 +318,5 @@ def test_scripts_tell_wrong_trainings_apart(seed: int) -> None:
         assert stopping_rules.stop([float(np.float32(loss)) for loss in script.losses], min_delta, patience)[0] == script.epochs_run
     for rule in stopping_rules.WRONG_TRAININGS[:6]:
         assert [rule.gives(script) for script in scripts] != right, rule.summary
-    restoring = rubric._restoring(stopping_rules.draw_scripts(np.random.default_rng(seed), 60))
-    assert all(script.best_of(script.epochs_run) != script.epochs_run for script in restoring)
+    chosen = restoring(stopping_rules.draw_scripts(np.random.default_rng(seed), 60))
+    assert all(script.best_of(script.epochs_run) != script.epochs_run for script in chosen)

@@ -1,0 +1,250 @@
+"""Trainings that follow a script: what became of them, and whether that is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from grader.checks import compare
+from grader.checks.compare import Mistake, require
+from grader.host.submission import Submission
+from grader.rubric.stopping_rules import Script
+
+STEPS: Final = 2
+"""Training batches an epoch of a scripted training."""
+
+HISTORY: Final = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of one scripted training: by the counters of the model, and by what `train` returned."""
+
+    epochs_run: float
+    epoch_of_weights: float
+    own_optimizer: bool
+    history: Any
+
+
+def kit_of(submission: Submission, script: Script) -> Any:
+    """Makes a model and data whose training follows a script.
+
+    Args:
+        submission: The submission.
+        script: The script.
+
+    Returns:
+        A handle with `model`, `train_data` and `val_data`, in the worker.
+    """
+    return submission.tools.scripted_training(script.losses, script.train_losses, script.accuracies, STEPS)
+
+
+def train(submission: Submission, kit: Any, script: Script) -> Run:
+    """Calls the student's `train` once.
+
+    Args:
+        submission: The submission.
+        kit: The model and data.
+        script: What they follow, with the rule and the epoch limit.
+
+    Returns:
+        What became of it.
+    """
+    given = {"min_delta": script.min_delta, "patience": script.patience}
+    options = {name: value for name, value in given.items() if value is not None}
+    history = submission.training.train(kit["model"], kit["train_data"], kit["val_data"], epochs=len(script.losses), **options)
+    state = submission.tools.training_state(kit["model"])
+    return Run(float(state["epochs_run"]), float(state["epoch_of_weights"]), bool(state["own_optimizer"]), history)
+
+
+def train_all(submission: Submission, scripts: Sequence[Script]) -> list[Run]:
+    """Trains one model by each script in turn; it is taken back to its start in between."""
+    kit = kit_of(submission, scripts[0])
+    runs = []
+    for script in scripts:
+        submission.tools.new_script(kit["model"], script.losses, script.train_losses, script.accuracies)
+        runs.append(train(submission, kit, script))
+    return runs
+
+
+def train_alone(submission: Submission, script: Script) -> Run:
+    """Trains in a new worker, so that nothing is left of earlier trainings.
+
+    Args:
+        submission: The submission.
+        script: The script.
+
+    Returns:
+        What became of it.
+    """
+    submission.restart()
+    return train(submission, kit_of(submission, script), script)
+
+
+def require_trained(run: Run) -> None:
+    """Requires that the model that was given was trained, with its own optimizer, by whole passes over the data.
+
+    Args:
+        run: What became of the training.
+
+    Raises:
+        CheckFailed: It was not.
+    """
+    require(
+        run.own_optimizer,
+        "train compiles the model anew, or gives it another optimizer",
+        help="The model comes compiled; train it with the optimizer and the loss it has.",
+    )
+    require(run.epochs_run > 0, "train does not train the model: no step of its optimizer was made", help="Call model.fit.")
+    require(
+        abs(run.epochs_run - round(run.epochs_run)) < 1e-6,
+        "an epoch of train is not one pass over train_data",
+        f"batches in train_data: {STEPS}",
+        f"steps of the optimizer in all: {run.epochs_run * STEPS:g}",
+        help="Each epoch goes through every batch of train_data once.",
+    )
+
+
+def described(script: Script) -> tuple[str, ...]:
+    """A script in words, for feedback.
+
+    Args:
+        script: The script.
+
+    Returns:
+        Lines with its losses and its rule.
+    """
+    min_delta, patience = script.rule
+    losses = ", ".join(f"{loss:.4g}" for loss in script.losses)
+    return (f"validation loss by epoch: {losses}", f"min_delta {min_delta:.4g}, patience {patience}, epoch limit {len(script.losses)}")
+
+
+def columns_of(history: Any) -> dict[str, list[Any]]:
+    """Requires that a history is a dict of the four curves.
+
+    Args:
+        history: What `train` returned.
+
+    Returns:
+        The curves by name; their numbers are not looked at.
+
+    Raises:
+        CheckFailed: It is not.
+    """
+    require(
+        isinstance(history, dict),
+        "train should return the history as a dict",
+        f"expected: a dict with {', '.join(HISTORY)}",
+        f"received: {compare.show(history)}",
+        help="fit returns a History object; what is asked for is in its attribute history.",
+    )
+    missing = [name for name in HISTORY if name not in history]
+    require(
+        not missing,
+        f"the history lacks {', '.join(missing)}",
+        f"expected: {', '.join(HISTORY)}",
+        f"received: {', '.join(str(name)[:40] for name in history)}",
+        help="Pass validation_data to fit; the model comes with the metric accuracy.",
+    )
+    return {name: compare.sequence(history[name], f"history[{name!r}]") for name in HISTORY}
+
+
+def check_history(run: Run, script: Script) -> None:
+    """Requires one right number an epoch in each curve of the history.
+
+    Args:
+        run: What became of the training.
+        script: What it followed.
+
+    Raises:
+        CheckFailed: A curve has another length or other numbers.
+    """
+    columns = columns_of(run.history)
+    epochs = round(run.epochs_run)
+    for name, values in columns.items():
+        require(
+            len(values) == epochs,
+            f"history[{name!r}] should have one number for each epoch that was run",
+            f"expected: {epochs} numbers (the epoch limit was {len(script.losses)})",
+            f"received: {len(values)}",
+            help="Do not fill the lists up to the epoch limit, and do not cut them at the best epoch.",
+        )
+        for value in values:
+            compare.number(value, f"a number in history[{name!r}]")
+    for name, expected in (("val_loss", script.losses), ("val_accuracy", script.accuracies)):
+        compare.array(
+            np.asarray([float(value) for value in columns[name]]),
+            np.asarray(expected[:epochs]),
+            f"history[{name!r}]",
+            tolerance=2e-3,
+            help="One number an epoch, on val_data, with the weights after that epoch.",
+            mistakes=[
+                Mistake(np.asarray(script.train_losses[:epochs]), "history['val_loss'] holds the training loss", "Evaluate on val_data."),
+                Mistake(np.asarray(script.losses[:epochs])[::-1], f"history[{name!r}] is in the wrong order"),
+            ],
+        )
+
+
+def restoring(scripts: Sequence[Script]) -> list[Script]:
+    """Chooses trainings that tell which weights are restored, and when.
+
+    Args:
+        scripts: Scripts to choose from.
+
+    Returns:
+        One that the rule ends, one that the limit ends after a best epoch that is not the last, and one with a smallest loss that did
+        not count as improvement.
+    """
+    # Ended by the rule; by the limit, after a best epoch that is not the last; with a smallest loss that did not count as improvement.
+    small = {script for script in scripts if _smallest(script, script.epochs_run) != script.best_of(script.epochs_run)}
+    stopped = next(script for script in scripts[1:] if script.epochs_run < len(script.losses) and script not in small)
+    limited = next(
+        script
+        for script in scripts[1:]
+        if script.epochs_run == len(script.losses) and script.best_of(99) < len(script.losses) and script not in small
+    )
+    return [stopped, limited, next(script for script in scripts[1:] if script in small)]
+
+
+def _smallest(script: Script, epochs_run: float) -> int:
+    return int(np.argmin(script.losses[: max(1, round(epochs_run))])) + 1
+
+
+def restoring_mistake(scripts: Sequence[Script], runs: Sequence[Run], right: Any) -> tuple[str, str]:
+    """Names the mistake of a `train` that ends with other weights than those of the best epoch.
+
+    Args:
+        scripts: The trainings.
+        runs: What became of them.
+        right: Whether a script's run ended with the right weights.
+
+    Returns:
+        What is wrong, and advice.
+    """
+    pairs = list(zip(scripts, runs, strict=True))
+    at_end = [abs(run.epoch_of_weights - run.epochs_run) < 0.01 for run in runs]
+    by_limit = [run.epochs_run == len(script.losses) for script, run in pairs]
+    good = [right(script, run) for script, run in pairs]
+    keras = "With Keras: EarlyStopping(..., restore_best_weights=True)."
+    if all(at_end):
+        return "the best weights are not restored: the model keeps those of the last epoch", keras
+    if all(abs(run.epoch_of_weights - _smallest(script, run.epochs_run)) < 0.01 for script, run in pairs):
+        return "the weights of the smallest loss are restored, although that epoch did not improve by min_delta", (
+            "The best epoch is the last one whose loss was < best - min_delta, as in early_stopping."
+        )
+    if all(one or (last and limit) for one, last, limit in zip(good, at_end, by_limit, strict=True)):
+        return "the best weights are restored only when early stopping ended the training, not when the epoch limit did", (
+            "Restore them after the last epoch in both cases."
+        )
+    if all(one or (last and not limit) for one, last, limit in zip(good, at_end, by_limit, strict=True)):
+        return "the best weights are restored only when the epoch limit ended the training, not when early stopping did", (
+            "Restore them after the last epoch in both cases."
+        )
+    if all(abs(run.epoch_of_weights - script.best_of(round(run.epochs_run)) + 1) < 0.01 for script, run in pairs):
+        return "the weights of the epoch before the best one are restored", "Copy the weights after the epoch, not before it."
+    if all(abs(run.epoch_of_weights) < 0.01 for run in runs):
+        return "the weights from before the training are restored", "Copy the weights (model.get_weights()) after each epoch that improves."
+    return "the model does not end with the weights of the best epoch", keras

@@ -74,7 +74,7 @@ def train(
     Returns:
         The history: "loss", "accuracy", "val_loss" and "val_accuracy", each a list with one Python float for each epoch that was run.
 
-    Not required: printing progress, learning rate schedules.
+    Not required: printing progress. The optimizer and its learning rate stay as they are: no schedule.
     """
     raise NotImplementedError
 

@@ -100,7 +100,7 @@ def feedback(check: CheckResult, *, key: str) -> None:
             if told.where:
                 st.text(f"Where: {one_line(told.where)}")
             if told.printed.strip():
-                st.caption("Printed by the submission")
+                st.caption("Last lines that the submission printed in this check")
                 st.code(plain(told.printed), language=None)
         if check.command and check.state in (State.FAILED, State.PARTIAL, State.UNDECIDED):
             st.caption("Run this check alone")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 
@@ -29,9 +29,12 @@ UNANSWERED: Final = "?"
 WEIGHTS_FILE: Final = "weights.safetensors"
 TRACE_FOLDER: Final = "trace"
 
-Positive = Annotated[FiniteFloat, Field(gt=0)]
+Positive = Annotated[FiniteFloat, Field(ge=1e-12, le=1e18)]
+"""A measured quantity: so far from the ends of a float that ratios and sums of them are finite."""
 Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=10**12)]
+Curve = Field(min_length=1, max_length=10_000)
+"""More than any run of the lab has, and few enough for everything that goes through them."""
 
 
 class _Strict(BaseModel):
@@ -79,7 +82,7 @@ class KernelTime(_Strict):
 
     layer: str
     kernel: str
-    duration_us: Annotated[FiniteFloat, Field(ge=0)]
+    duration_us: Annotated[FiniteFloat, Field(ge=0, le=1e18)]
 
 
 class KernelSample(_Strict):
@@ -88,7 +91,14 @@ class KernelSample(_Strict):
     image: str
     label: int
     end_to_end_us: Positive
-    rows: Annotated[list[KernelTime], Field(min_length=1)]
+    rows: Annotated[list[KernelTime], Field(min_length=1, max_length=1000)]
+
+    @field_validator("rows")
+    @classmethod
+    def _takes_time(cls, rows: list[KernelTime]) -> list[KernelTime]:
+        if not any(row.duration_us > 0 for row in rows):
+            raise ValueError("no kernel takes any time")
+        return rows
 
 
 class Kernels(_Strict):
@@ -102,12 +112,12 @@ class Kernels(_Strict):
 class TimingRun(_Strict):
     """One timing: the run with the median total, and the totals of all repeats in order."""
 
-    count: Count
-    batch_size: Count
+    count: Annotated[int, Field(ge=1, le=10**12)]
+    batch_size: Annotated[int, Field(ge=1, le=10**12)]
     total_s: Positive
     latency_ms: Positive
     images_per_second: Positive
-    totals_s: Annotated[list[Positive], Field(min_length=1)]
+    totals_s: Annotated[list[Positive], Curve]
 
 
 class Timings(_Strict):
@@ -115,17 +125,17 @@ class Timings(_Strict):
 
     version: Literal[1] = 1
     kind: Literal["timings"] = "timings"
-    online: Annotated[list[TimingRun], Field(min_length=1)]
-    batches: Annotated[list[TimingRun], Field(min_length=1)]
+    online: Annotated[list[TimingRun], Field(min_length=1, max_length=100)]
+    batches: Annotated[list[TimingRun], Field(min_length=1, max_length=100)]
 
 
 class History(_Strict):
     """Curves of one training, a number an epoch."""
 
-    loss: Annotated[list[FiniteFloat], Field(min_length=1)]
-    accuracy: Annotated[list[Fraction], Field(min_length=1)]
-    val_loss: Annotated[list[FiniteFloat], Field(min_length=1)]
-    val_accuracy: Annotated[list[Fraction], Field(min_length=1)]
+    loss: Annotated[list[FiniteFloat], Curve]
+    accuracy: Annotated[list[Fraction], Curve]
+    val_loss: Annotated[list[FiniteFloat], Curve]
+    val_accuracy: Annotated[list[Fraction], Curve]
 
 
 class MainRun(_Strict):
@@ -137,8 +147,14 @@ class MainRun(_Strict):
     patience: Count
     history: History
     val_correct: Count
-    val_total: Annotated[int, Field(gt=0)]
+    val_total: Annotated[int, Field(gt=0, le=10**12)]
     seconds: Positive
+
+    @model_validator(mode="after")
+    def _a_part(self) -> MainRun:
+        if self.val_correct > self.val_total:
+            raise ValueError("val_correct is more than val_total")
+        return self
 
 
 class SweepRun(_Strict):
@@ -158,7 +174,7 @@ class Training(_Strict):
     version: Literal[1] = 1
     kind: Literal["training"] = "training"
     main: MainRun
-    sweep: list[SweepRun]
+    sweep: Annotated[list[SweepRun], Field(max_length=1000)]
 
 
 Artifact = TypeVar("Artifact", Machine, Kernels, Timings, Training)
@@ -264,7 +280,7 @@ def read_findings(folder: Path) -> dict[str, dict[str, Any]]:
     text = _read(folder / FINDINGS_FILE, 2**20)
     try:
         document = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise ResultsError(f"{FINDINGS_FILE} is not valid TOML: {error}; put text in quotes and lists in square brackets.") from error
     return {name: table for name, table in document.items() if isinstance(table, dict)}
 

@@ -78,7 +78,7 @@ def train(
     Returns:
         The history: "loss", "accuracy", "val_loss" and "val_accuracy", each a list with one Python float for each epoch that was run.
 
-    Not required: printing progress, learning rate schedules.
+    Not required: printing progress. The optimizer and its learning rate stay as they are: no schedule.
     """
     # >>> your code
     # A fresh callback each time: it carries the best weights and the count of epochs without improvement. Keras restores the best

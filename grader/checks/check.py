@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -79,12 +79,15 @@ def check(points: float, *, needs: Sequence[str] = (), wall_s: float | None = No
     return mark
 
 
-def examples(count: int, *, shrink: bool = True, **strategies: SearchStrategy[Any]) -> Callable[[Function], Function]:
+def examples(
+    count: int, *, shrink: bool = True, always: Sequence[Mapping[str, Any]] = (), **strategies: SearchStrategy[Any]
+) -> Callable[[Function], Function]:
     """Draws examples on the trusted side, from the run's seed.
 
     Args:
         count: How many.
         shrink: Whether a failure is made smaller; not where one example is slow.
+        always: Examples that are tried each time, before any is drawn: values for the same parameters.
         strategies: A strategy for each parameter that is drawn.
 
     Returns:
@@ -102,6 +105,8 @@ def examples(count: int, *, shrink: bool = True, **strategies: SearchStrategy[An
     )
 
     def draw(function: Function) -> Function:
+        for one in reversed(always):
+            function = hypothesis.example(**one)(function)
         return settings(hypothesis.given(**strategies)(function))  # type: ignore[return-value]
 
     return draw

@@ -263,12 +263,13 @@ def sequence(found: Any, what: str, *, length: int | None = None, help: str = ""
     return list(found)
 
 
-def show(value: Any, limit: int = 160) -> str:
+def show(value: Any, limit: int = 160, *, kind: bool = True) -> str:
     """A value as a student would recognise it, on one line.
 
     Args:
         value: Anything that crossed the channel.
         limit: Longest text.
+        kind: Whether to tell the type of a plain value too.
 
     Returns:
         Its type, and its shape or content.
@@ -278,10 +279,13 @@ def show(value: Any, limit: int = 160) -> str:
         return f"array of shape {value.shape}, {value.dtype}{content}"[:limit]
     if value is None:
         return "None (is there a return?)"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, or a list in a list in a list
+        return f"{type(value).__name__} that is too large to show"
     if isinstance(value, (list, tuple, dict)) and len(text) > limit:
         return f"{type(value).__name__} of {len(value)} items: {text[: limit - 40]}..."
-    return f"{text[:limit]} ({type(value).__name__})"
+    return f"{text[:limit]} ({type(value).__name__})" if kind else text[:limit]
 
 
 def _same(found: Any, expected: Any) -> bool:

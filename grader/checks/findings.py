@@ -185,7 +185,7 @@ def _name(section: str, key: str) -> str:
 
 def _unanswered(value: Any) -> bool:
     if isinstance(value, list):
-        return any(_unanswered(item) for item in value)
+        return any(_unanswered(item) for item in value if not isinstance(item, list))
     return isinstance(value, str) and value.strip() in ("", UNANSWERED)
 
 
@@ -224,4 +224,4 @@ def _written(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_written(item) for item in value)}]"
-    return show(value) if not isinstance(value, (str, int)) else repr(value)
+    return repr(value) if isinstance(value, str) else show(value, kind=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -118,7 +118,7 @@ def newest_trace(folder: Path) -> Path | None:
     return max(found)[1] if found else None
 
 
-def owner(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+def owner(name: str, layer_names: Collection[str]) -> tuple[str, str] | None:
     """The layer and kernel that an event belongs to, as the handout defines it.
 
     Args:
@@ -135,7 +135,7 @@ def owner(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
     return ((exact or numbered)[0], kernel) if kernel and (exact or numbered) else None
 
 
-def kernel_times(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> dict[tuple[str, str], float]:
+def kernel_times(events: Sequence[TraceEvent], layer_names: Collection[str]) -> dict[tuple[str, str], float]:
     """Adds up the time of each kernel in each layer.
 
     Args:
@@ -146,6 +146,7 @@ def kernel_times(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> di
         Microseconds by layer and kernel.
     """
     totals: dict[tuple[str, str], float] = {}
+    layer_names = frozenset(layer_names)
     for event in events:
         place = owner(event.name, layer_names)
         if place is not None:
@@ -153,7 +154,7 @@ def kernel_times(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> di
     return totals
 
 
-def span_us(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> float:
+def span_us(events: Sequence[TraceEvent], layer_names: Collection[str]) -> float:
     """Time from the first kernel's start to the end of the last.
 
     Args:

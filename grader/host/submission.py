@@ -61,6 +61,12 @@ class Handle:
         return f"<{self.kind} in the worker>"
 
 
+_DATASET: Final = "going through the dataset that make_dataset returned"
+_MODEL: Final = "calling the model"
+_TOOLS: Final = {"batches": _DATASET, "labels": _DATASET, "outputs": _MODEL}
+"""What the tools do that run a student's code, in a student's words."""
+
+
 class _Functions:
     """Turns attribute access into remote calls."""
 
@@ -163,7 +169,7 @@ class Submission:
         return call
 
     def _tool_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self._call(f"what {name.replace('_', ' ')} was given", "tool", name=name, args=list(args), kwargs=kwargs)
+        return self._call(_TOOLS.get(name, f"what {name.replace('_', ' ')} was given"), "tool", name=name, args=list(args), kwargs=kwargs)
 
     def _call(self, what: str, method: str, **params: Any) -> Any:
         try:

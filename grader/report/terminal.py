@@ -129,7 +129,7 @@ class TerminalReport:
         if feedback.where:
             self._block(f"where: {one_line(feedback.where)}")
         if feedback.printed.strip():
-            self._block("printed by the submission:")
+            self._block("last lines that the submission printed in this check:")
             self._block(feedback.printed.rstrip(), indent=_INDENT + 2, style="dim")
 
     def _table(self, result: GradeResult) -> Table:

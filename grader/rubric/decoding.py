@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from grader.checks.compare import Mistake, array, fail, show
+from grader.host.submission import Submission
 from grader.lab import IMAGE_SHAPE, IMAGE_SIZE
-from grader.rubric.tiny_set import LEVELS
+from grader.outcomes import CheckEnded, CheckFailed
+from grader.rubric.tiny_set import LEVELS, draw_picture
 
 SHAPE_HELP = "Give (height, width, channels) = (64, 64, 3)."
 
@@ -77,6 +79,38 @@ def same_pattern(found: Any, pixels: np.ndarray, *, help: str, what: str = "The 
         fail(f"{what} should have three equal channels", f"first pixel: {np.round(values[0, 0], 4).tolist()}", help=help)
     if not alike(values[..., 0], pixels):
         fail(f"{what} does not show the picture in the file", help=help)
+
+
+def same_scale(submission: Submission, found: np.ndarray, pixels: np.ndarray, rng: np.random.Generator) -> None:
+    """Holds that a greyscale image has the scale that the submission gives to colour images.
+
+    Args:
+        submission: The submission.
+        found: The decoded greyscale image.
+        pixels: (64, 64) uint8.
+        rng: Draws a colour image.
+
+    Raises:
+        CheckFailed: Its values are on another scale.
+    """
+    colour = draw_picture(rng)
+    try:
+        other = submission.data.decode_image(colour.jpeg)
+    except (CheckFailed, CheckEnded):
+        return  # another check's matter
+    if not isinstance(other, np.ndarray) or other.shape != IMAGE_SHAPE or other.dtype.kind not in "iuf":
+        return
+    step, own = (
+        float(np.polyfit(file.ravel(), image.ravel().astype(np.float64), 1)[0])
+        for file, image in ((pixels.astype(np.float64), found[..., 0]), (colour.pixels.astype(np.float64), other))
+    )
+    if not 0.8 * abs(own) <= abs(step) <= 1.25 * abs(own):
+        fail(
+            "A greyscale image comes out on another scale than a colour image",
+            f"expected: a step of one level of the file changes the value by {own:.4g}, as in your colour images",
+            f"received: by {step:.4g}",
+            help="Divide every image by 255, whatever its channels.",
+        )
 
 
 def alike(one: np.ndarray, other: np.ndarray) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,6 +11,14 @@ from grader.checks import compare
 from grader.checks.compare import Mistake, fail, require
 from grader.host.submission import Submission
 from grader.rubric.scripted_training import HISTORY
+
+_WHOLE: Final = {
+    "model": ("number",),
+    "data": ("batch_size",),
+    "train": ("epochs", "number", "batch_size"),
+    "evaluate": ("number", "trainings"),
+}
+"""What each call tells in whole numbers."""
 
 
 def watched_sweep(
@@ -27,18 +36,21 @@ def watched_sweep(
         The calls in their order, and the settings that came back.
     """
     events: list[dict[str, Any]] = []
-    draws = [float(value) for value in rng.permutation(np.arange(1, 400)) / 400]
+    # 10,007 is prime: the answers go through all its parts once before one comes again.
+    draws = (float(number * 4_001 % 10_007) / 10_007 for number in itertools.count(int(rng.integers(1, 10_007))))
 
     def tell(event: dict[str, Any]) -> Any:
-        require(isinstance(event, dict) and isinstance(event.get("event"), str) and len(events) < 200, "sweep makes too many calls")
+        whole = [isinstance(event.get(key), int) for key in _WHOLE.get(str(event.get("event")), ("",))]
+        require(all(whole), "sweep calls the functions it is given in a way that they are not made for")
+        require(len(events) < 200, "sweep makes too many calls")
         events.append(event)
         if event["event"] == "train":
             epochs = max(1, min(50, int(event["epochs"])))
             run = 1 + len(events) % epochs
-            event["history"] = {name: [draws.pop() for _ in range(run)] for name in HISTORY}
+            event["history"] = {name: [next(draws) for _ in range(run)] for name in HISTORY}
             return event["history"]
         if event["event"] == "evaluate":
-            event["accuracy"] = draws.pop()
+            event["accuracy"] = next(draws)
             return event["accuracy"]
         return None
 
@@ -49,7 +61,7 @@ def watched_sweep(
 
 
 def check_trainings(trainings: list[dict[str, Any]], expected: list[tuple[int, int]]) -> None:
-    """Requires one training for each setting, in order, of a fresh model with a fresh optimizer on the training data.
+    """Requires one training for each setting, in any order, of a fresh model with a fresh optimizer on the training data.
 
     Args:
         trainings: The calls of `train`.
@@ -87,8 +99,8 @@ def check_trainings(trainings: list[dict[str, Any]], expected: list[tuple[int, i
             f"received: data in the order {event['data']}",
             help="make_data gives (train_data, val_data), in this order.",
         )
-    if asked == expected:
-        return
+    if sorted(asked) == sorted(expected):
+        return  # in which order they are trained is the student's matter; the order of the result is not
     wanted_sizes, wanted_limits = {size for _, size in expected}, {limit for limit, _ in expected}
     sides = (
         f"expected (epoch limit, batch size): {', '.join(map(str, expected))}",
@@ -98,8 +110,6 @@ def check_trainings(trainings: list[dict[str, Any]], expected: list[tuple[int, i
         fail("sweep: every setting was trained with the same batch size", *sides, help="Call make_data(batch_size) for each batch size.")
     if len({limit for limit, _ in asked}) < len(wanted_limits):
         fail("sweep: every setting was trained with the same epoch limit", *sides, help="Pass the limit: train(..., epochs=epoch_limit).")
-    if sorted(asked) == sorted(expected):
-        fail("sweep trains the settings in another order", *sides, help="Epoch limits are the outer loop, batch sizes the inner one.")
     if len(asked) != len(expected):
         fail("sweep does not train each setting once", *sides, help="Train one model for each pair of epoch limit and batch size.")
     fail("sweep trains other settings than it is asked for", *sides, help="Train one model for each pair of epoch limit and batch size.")
@@ -153,12 +163,23 @@ def check_settings(settings: list[Any], events: list[dict[str, Any]], expected: 
         f"expected: {len(expected)}",
         f"received: {len(settings)}",
     )
-    trainings = [event for event in events if event["event"] == "train"]
-    evaluations = _evaluations(events)
+    asked = [event for event in events if event["event"] == "train"]
+    places = [next(place for place, event in enumerate(asked) if (event["epochs"], event["batch_size"]) == pair) for pair in expected]
+    trainings = [asked[place] for place in places]
+    given = _evaluations(events)
+    evaluations = [given[place] for place in places]
     every = [accuracy for answers in evaluations for accuracy in answers]
-    for number, (found, (limit, size), training) in enumerate(zip(settings, expected, trainings, strict=True)):
+    rows = [compare.record(found, fields, f"setting {number}", "Setting") for number, found in enumerate(settings, start=1)]
+    told = [(row["epoch_limit"], row["batch_size"]) for row in rows]
+    if told != expected and set(told) == set(expected):
+        fail(
+            "sweep returns the settings in another order",
+            f"expected (epoch limit, batch size): {', '.join(map(str, expected))}",
+            f"received: {', '.join(map(str, told))}",
+            help="Epoch limits are the outer loop, batch sizes the inner one.",
+        )
+    for number, (row, (limit, size), training) in enumerate(zip(rows, expected, trainings, strict=True)):
         what = f"setting {number + 1}"
-        row = compare.record(found, fields, what, "Setting")
         history = training["history"]
         swapped = Mistake(size, "epoch_limit and batch_size are exchanged in Setting", "Name the fields: Setting(batch_size=..., ...).")
         compare.equal(row["epoch_limit"], limit, f"{what}'s epoch_limit", mistakes=[swapped])

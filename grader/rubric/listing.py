@@ -58,16 +58,39 @@ def refuses_other_splits(submission: Submission, tiny: TinySet) -> None:
     Raises:
         CheckFailed: It gives something, or raises something else; most of the points are kept.
     """
-    wanted = 'expected of list_examples(root, "test"): ValueError'
     advice = 'A caller who writes "valid" for "val" should learn of it: raise ValueError for every split that is neither "train" nor "val".'
-    try:
-        found = submission.data.list_examples(submission.tools.path(tiny.root), "test")
-    except CheckFailed as error:
-        if error.raised == "ValueError":
-            return
-        raised = error.raised or "no list"
-        fail("list_examples meets a split it does not know with another error", wanted, f"received: {raised}", help=advice, earned=0.75)
-    fail("list_examples takes a split that it does not know", wanted, f"received: {show(found)}", help=advice, earned=0.75)
+    for split in ("test", "valid", "training"):
+        wanted = f'expected of list_examples(root, "{split}"): ValueError'
+        try:
+            found = submission.data.list_examples(submission.tools.path(tiny.root), split)
+        except CheckFailed as error:
+            if error.raised == "ValueError":
+                continue
+            raised = error.raised or "no list"
+            fail("list_examples meets a split it does not know with another error", wanted, f"received: {raised}", help=advice, earned=0.75)
+        fail("list_examples takes a split that it does not know", wanted, f"received: {show(found)}", help=advice, earned=0.75)
+
+
+def same_again(submission: Submission, tiny: TinySet, split: str, found: Any) -> None:
+    """Holds that a second call lists the same images: nothing is kept from the first.
+
+    Args:
+        submission: The submission.
+        tiny: The data set.
+        split: `train` or `val`.
+        found: What the first call gave.
+
+    Raises:
+        CheckFailed: It lists others.
+    """
+    again = sequence(submission.data.list_examples(submission.tools.path(tiny.root), split), f'list_examples(root, "{split}")')
+    if len(again) != len(found):
+        fail(
+            "A second call of list_examples gives other examples: something is kept from the first call",
+            f"first call: {len(found)} examples",
+            f"second call: {len(again)} examples",
+            help="Make a new list inside the function. A default argument such as examples=[] is made once, for all calls.",
+        )
 
 
 def _labels(tiny: TinySet, split: str, found: Any) -> dict[str, int]:

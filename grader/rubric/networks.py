@@ -54,6 +54,46 @@ def lab_model(submission: Submission, model: Any, classes: int, rng: np.random.G
         array(found, expected, what, tolerance=TOLERANCE, dtype="float32", help="Compare each layer with the table.", mistakes=mistakes)
 
 
+def fresh_model(submission: Submission, model: Any) -> None:
+    """Holds that each call of build_model gives another model, with random weights of its own that can be trained.
+
+    Args:
+        submission: The submission.
+        model: What one call gave.
+
+    Raises:
+        CheckFailed: Two calls share weights, or weights are all the same number, or do not change in training.
+    """
+    if not isinstance(model, Handle):
+        return  # lab_model says what it is
+    other = submission.model.build_model()
+    if not isinstance(other, Handle):
+        return
+    kernels = []
+    for one in (model, other):
+        submission.tools.build(one, list(IMAGE_SHAPE))
+        kernels.append([array for array in submission.tools.weights(one) if array.ndim > 1])
+    if any(np.ptp(kernel) == 0 for kernel in kernels[0] if kernel.size > 1):
+        fail(
+            "The fresh weights of a layer are all the same number",
+            help="Leave kernel_initializer as it is: neurons that begin alike stay alike.",
+        )
+    if kernels[0] and len(kernels[0]) == len(kernels[1]) and all(map(np.array_equal, *kernels)):
+        fail(
+            "Two calls of build_model give the same weights",
+            "expected: fresh random weights at each call",
+            help="Build a new model inside the function, and set no seed there: a sweep compares models that begin anew.",
+        )
+    trainable, weights = submission.tools.trainable(model)
+    if trainable != weights:
+        fail(
+            "Some weights of build_model's model are not trained",
+            f"expected: {weights} trainable weights",
+            f"received: {trainable}",
+            help="Leave trainable as it is: True.",
+        )
+
+
 def _same_input(shape: Any) -> None:
     received = sequence(shape, "the model's input shape")
     if received and (

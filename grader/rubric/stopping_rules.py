@@ -43,7 +43,8 @@ def reach(accuracies: Sequence[float], tolerance: float) -> int:
     Returns:
         The epoch.
     """
-    return next(epoch for epoch, accuracy in enumerate(accuracies, start=1) if accuracy >= max(accuracies) - tolerance)
+    enough = max(accuracies) - tolerance
+    return next(epoch for epoch, accuracy in enumerate(accuracies, start=1) if accuracy >= enough)
 
 
 @dataclass(frozen=True, slots=True)

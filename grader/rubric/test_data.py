@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -16,8 +17,8 @@ from grader.checks.compare import Mistake, array, close, equal, fail, integer, r
 from grader.checks.findings import finding, supported
 from grader.outcomes import CheckFailed
 from grader.results import Feedback
-from grader.rubric.decoding import same_pattern, same_pixels
-from grader.rubric.listing import refuses_other_splits, same_examples
+from grader.rubric.decoding import same_pattern, same_pixels, same_scale
+from grader.rubric.listing import refuses_other_splits, same_again, same_examples
 from grader.rubric.pipeline import Roll, draw_roll, in_order, is_dataset, reaches_everywhere, read, steady
 from grader.rubric.tiny_set import draw_picture, draw_set, rows, wnid_lists, write_ids
 
@@ -28,7 +29,8 @@ LABELS = st.lists(st.integers(0, 6), max_size=30)
 @examples(count=25, wnids=wnid_lists())
 def test_label_map(submission, suspects, wnids):
     """A class's label is its line number in wnids.txt."""
-    root = submission.scratch / "tiny"
+    # A folder of its own for each list: who remembers what was read does nothing wrong.
+    root = submission.scratch / f"tiny-{zlib.crc32(' '.join(wnids).encode()):08x}"
     words = write_ids(root, wnids)
     found = submission.data.load_label_map(submission.tools.path(root))
     numbered = {wnid: label for label, wnid in enumerate(wnids)}
@@ -56,6 +58,7 @@ def test_train_examples(submission, rng):
     tiny = draw_set(rng, submission.scratch / "tiny")
     found = submission.data.list_examples(submission.tools.path(tiny.root), "train")
     same_examples(submission, tiny, "train", found)
+    same_again(submission, tiny, "train", found)
     refuses_other_splits(submission, tiny)
 
 
@@ -65,12 +68,14 @@ def test_val_examples(submission, rng):
     tiny = draw_set(rng, submission.scratch / "tiny")
     found = submission.data.list_examples(submission.tools.path(tiny.root), "val")
     same_examples(submission, tiny, "val", found)
+    same_again(submission, tiny, "val", found)
 
 
 @check(points=2)
 def test_decode_colour(submission, rng):
     """A colour image decodes to float32, each pixel value divided by 255."""
-    for picture in [draw_picture(rng) for _ in range(3)]:
+    # The last has no pixel near 255: who divides by an image's own largest value shows.
+    for picture in [draw_picture(rng), draw_picture(rng), draw_picture(rng, brightest=170)]:
         same_pixels(submission.data.decode_image(picture.jpeg), picture.pixels)
 
 
@@ -85,6 +90,7 @@ def test_decode_greyscale(submission, rng):
         told = error.feedback
         raise CheckFailed(Feedback(f"On a greyscale file, {told.summary}", told.comparison, advice, where=told.where)) from None
     same_pattern(found, picture.pixels, help=advice)
+    same_scale(submission, found, picture.pixels, rng)
 
 
 @check(points=2)

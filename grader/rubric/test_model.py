@@ -7,18 +7,20 @@ from hypothesis import strategies as st
 
 from grader.checks import oracle
 from grader.checks.check import check, examples
-from grader.checks.compare import Mistake, array, close, equal, fail, integer, record
+from grader.checks.compare import Mistake, array, close, equal, fail, integer, record, show
 from grader.checks.findings import each, finding, supported
 from grader.lab import IMAGE_SHAPE
 from grader.outcomes import CheckFailed
-from grader.rubric.networks import TOLERANCE, TableColumns, lab_model, random_model
+from grader.rubric.networks import TOLERANCE, TableColumns, fresh_model, lab_model, random_model
 
 
 @check(points=5)
 def test_architecture(submission, rng):
     """build_model gives the network of the table: same layers, and same output for the same weights."""
     images = rng.random((2, *IMAGE_SHAPE), dtype=np.float32)
-    lab_model(submission, submission.model.build_model(), 200, rng, images)
+    model = submission.model.build_model()
+    fresh_model(submission, model)
+    lab_model(submission, model, 200, rng, images)
     try:
         lab_model(submission, submission.model.build_model(17), 17, rng, images[:1])
     except CheckFailed as error:
@@ -72,7 +74,7 @@ def test_feature_maps(submission, rng):
         names = [convolutions[0], network[-2]["name"], convolutions[-1]]
         found = submission.model.feature_maps(model, images, names)
         if not isinstance(found, dict) or set(found) != set(names):
-            received = sorted(found) if isinstance(found, dict) else type(found).__name__
+            received = sorted(map(str, found)) if isinstance(found, dict) else type(found).__name__
             fail("feature_maps should map each name to that layer's output", f"expected: {sorted(names)}", f"received: {received}")
         if _exchanged(found, outputs, names):
             fail(
@@ -81,9 +83,12 @@ def test_feature_maps(submission, rng):
                 f"in the model's order: {sorted(names, key=list(outputs).index)}",
                 help="Collect one output for each name, in the order of layer_names.",
             )
-        for name in names:
+        one = submission.model.feature_maps(model, images, names[:1])
+        if not isinstance(one, dict) or set(one) != set(names[:1]):
+            fail("feature_maps goes wrong for a single name", f"expected: a dict with {names[0]!r}", f"received: {show(one)}")
+        for value, name in [*((found[name], name) for name in names), (one[names[0]], names[0])]:
             array(
-                found[name],
+                value,
                 outputs[name].astype(np.float32),
                 f"The output of {name} in a {'functional' if functional else 'Sequential'} model",
                 tolerance=TOLERANCE,
@@ -118,10 +123,11 @@ def test_predict_classes(submission, rng):
     """The most probable class of each image and its probability, for any number of images."""
     model, network, weights, input_shape = random_model(submission, rng, functional=True, classes=9)
     images, probabilities = _clear_cases(rng, network, weights, input_shape, count=131)  # prime: no batch size divides it
+    submission.tools.set_layer_weights(model, weights)  # _clear_cases has centred the last layer
     labels, best = probabilities.argmax(axis=1), probabilities.max(axis=1)
     count = len(images)
     found = record(submission.model.predict_classes(model, images), ("labels", "confidences"), "predict_classes' result", "Predictions")
-    given = np.asarray(found["labels"]) if isinstance(found["labels"], (list, np.ndarray)) else labels
+    given = _flat(found["labels"])
     sides = (f"expected: {count} labels", f"received: {given.size}")
     if given.ndim == 1 and given.size > count and np.array_equal(given[:count], labels):
         fail(
@@ -163,6 +169,11 @@ def test_predict_classes(submission, rng):
             Mistake(best - np.sort(probabilities, axis=1)[:, -2], "This is the margin to the second class, not the probability"),
         ],
     )
+    answer = submission.model.predict_classes(model, images[:1])
+    single = record(answer, ("labels", "confidences"), "predict_classes' result", "Predictions")
+    for key, values in (("labels", labels[:1]), ("confidences", best[:1].astype(np.float32))):
+        advice = "One image gives arrays of shape (1,)."
+        array(single[key], values, f"The column of {key} for a single image", tolerance=TOLERANCE, help=advice)
 
 
 @check(points=3)
@@ -252,12 +263,28 @@ def test_model_findings(folder):
 
 
 def _clear_cases(rng, network, weights, input_shape, *, count):
-    """Images whose two most probable classes are further apart than the tolerance, and the probabilities of all classes."""
-    images = rng.random((2 * count, *input_shape), dtype=np.float32)
+    """Images whose two most probable classes are further apart than the tolerance, and the probabilities of all classes.
+
+    A random network gives nearly all images to one class; so the last layer is changed until each class has its share.
+    """
+    images = rng.random((3 * count, *input_shape), dtype=np.float32)
+    kernel, bias = weights[network[-1]["name"]]
+    logits = np.log(list(oracle.run(network, weights, images).values())[-1])
+    centre, spread = logits.mean(axis=0), np.maximum(logits.std(axis=0), 1e-6)
+    scale = np.minimum(1.5 / spread, 30.0)  # larger factors would make float32's last digits visible
+    weights[network[-1]["name"]] = [(kernel * scale).astype(np.float32), ((bias - centre) * scale).astype(np.float32)]
     probabilities = list(oracle.run(network, weights, images).values())[-1]
     first, second = np.sort(probabilities, axis=1)[:, :-3:-1].T
     clear = np.flatnonzero(first - second > 2 * TOLERANCE)[:count]
     return images[clear], probabilities[clear]
+
+
+def _flat(found):
+    """Labels as an array; an empty one of two axes for what is none, such as a list of batches."""
+    try:
+        return np.asarray(found)
+    except ValueError:
+        return np.empty((0, 0))
 
 
 def _softmax(values):

@@ -20,9 +20,9 @@ from grader.host.submission import Submission
 from grader.lab import BATCH_IMAGES, BATCH_SIZES, ONLINE_COUNTS
 from grader.rubric.real_run import agrees_with_ours
 from grader.rubric.timed_region import (
-    LAZY,
     REGION,
     clock_was_read,
+    each_was_waited_for,
     right_figures,
     right_loop,
     right_sweep,
@@ -63,15 +63,7 @@ def test_online_waits(submission: Submission, rng: np.random.Generator) -> None:
     clock_was_read(bench)
     require(bool(bench.timed), "no call of predict lies between the readings of the clock, so no result was waited for", help=REGION)
     warmup_was_waited_for(bench)
-    overtaken = [call for call in bench.timed[:-1] if call.number in bench.overtaken]
-    if overtaken:
-        place = bench.timed.index(overtaken[0])
-        fail(
-            "a result is not waited for before the next call: its work is not in the time of its call",
-            f"timed calls: {len(bench.timed)}, followed by the next one before their result was waited for: {len(overtaken)}",
-            f"the first of them: timed call {place}",
-            help=LAZY,
-        )
+    each_was_waited_for(bench)
     work_was_waited_for(bench)
 
 
@@ -118,7 +110,14 @@ def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None
         right_figures(timing, bench, size)
         right_warmup(bench, size, 2)
         warmup_was_waited_for(bench)
+        each_was_waited_for(bench)
         work_was_waited_for(bench)
+    # The other ways to be called: no warm-up, the default one, and a batch larger than all images together.
+    for count, batch_size, warmup in ((2 * size, size, 0), (2 * size, size, None), (size, size + 3, 1)):
+        bench = ScriptedClock(rng, count)
+        timing = _time_batches(submission, bench, batch_size, **({} if warmup is None else {"warmup": warmup}))
+        right_figures(timing, bench, batch_size)
+        right_warmup(bench, batch_size, DEFAULT_WARMUP if warmup is None else warmup)
     steady_clock(submission, "time_batches")
 
 
@@ -126,23 +125,29 @@ def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None
 def test_sweeps(submission: Submission, rng: np.random.Generator) -> None:
     """The sweeps measure every setting on the same images, in the order given, each with a warm-up of its own."""
 
-    def online(bench: ScriptedClock, counts: Sequence[int], warmup: int, *given: Any) -> None:
-        timings = submission.timing.online_sweep(_predict(submission, bench), bench.images, *given, warmup=warmup, clock=bench.clock)
-        right_sweep("online_sweep", timings, bench, [(count, 1) for count in counts], warmup)
+    def options(warmup: int | None) -> dict[str, int]:
+        return {} if warmup is None else {"warmup": warmup}
 
-    def batches(bench: ScriptedClock, sizes: Sequence[int], warmup: int, *given: Any) -> None:
-        timings = submission.timing.batch_sweep(_predict(submission, bench), bench.images, *given, warmup=warmup, clock=bench.clock)
-        right_sweep("batch_sweep", timings, bench, [(len(bench.images), size) for size in sizes], warmup)
+    def online(bench: ScriptedClock, counts: Sequence[int], warmup: int | None, *given: Any) -> None:
+        timings = submission.timing.online_sweep(_predict(submission, bench), bench.images, *given, clock=bench.clock, **options(warmup))
+        right_sweep("online_sweep", timings, bench, [(count, 1) for count in counts], DEFAULT_WARMUP if warmup is None else warmup)
+
+    def batches(bench: ScriptedClock, sizes: Sequence[int], warmup: int | None, *given: Any) -> None:
+        timings = submission.timing.batch_sweep(_predict(submission, bench), bench.images, *given, clock=bench.clock, **options(warmup))
+        settings = [(len(bench.images), size) for size in sizes]
+        right_sweep("batch_sweep", timings, bench, settings, DEFAULT_WARMUP if warmup is None else warmup)
 
     def online_sweep() -> None:
         counts = [int(count) for count in rng.permutation([3, 5, 8, 9])]
         online(ScriptedClock(rng, 12), counts, 2, counts)
+        online(ScriptedClock(rng, 12), counts[:2], None, counts[:2])
         online(ScriptedClock(rng, max(ONLINE_COUNTS)), ONLINE_COUNTS, 1)
         steady_clock(submission, "online_sweep")
 
     def batch_sweep() -> None:
         sizes = [int(size) for size in rng.permutation([2, 3, 4, 6])]
         batches(ScriptedClock(rng, 11), sizes, 2, sizes)
+        batches(ScriptedClock(rng, 11), sizes[:2], None, sizes[:2])
         batches(ScriptedClock(rng, 230), BATCH_SIZES, 1)
         steady_clock(submission, "batch_sweep")
 

@@ -59,8 +59,29 @@ _LOSSES: Final = st.lists(_SIXTYFOURTHS, min_size=1, max_size=12)
 _DELTAS: Final = st.sampled_from([0.0, 1 / 64, 2 / 64, 4 / 64, 8 / 64])
 
 
+def _battery() -> list[tuple[list[float], float, int]]:
+    rng = np.random.default_rng(5)
+    cases = []
+    for number in range(60):
+        losses = [1.0]
+        for step in rng.integers(-5, 6, int(rng.integers(2, 11))):
+            losses.append(max(0.0, losses[-1] + int(step) / 64))
+        cases.append((losses, (1, 2, 3, 0)[number % 4] / 64, 1 + number // 4 % 4))
+    return sorted(cases, key=lambda case: len(case[0]))  # a short case is shown rather than a long one
+
+
+_BATTERY: Final = _battery()
+"""Cases on which every wrong rule differs from the others: what a wrong solution gives for all of them names its mistake."""
+
+
 @check(points=3)
-@examples(count=80, losses=_LOSSES, min_delta=_DELTAS, patience=st.integers(1, 4))
+@examples(
+    count=60,
+    always=[{"losses": losses, "min_delta": delta, "patience": patience} for losses, delta, patience in _BATTERY],
+    losses=_LOSSES,
+    min_delta=_DELTAS,
+    patience=st.integers(1, 4),
+)
 def test_early_stopping(submission: Submission, losses: list[float], min_delta: float, patience: int) -> None:
     """The rule of early stopping: where training ends, and the last epoch that improved."""
 
@@ -80,21 +101,6 @@ def test_early_stopping(submission: Submission, losses: list[float], min_delta: 
             f"received: epochs_run {found[0]}, best_epoch {found[1]}",
             help=named.help if named else "Go through the losses by hand, epoch by epoch, and note the best loss after each.",
         )
-
-
-def _battery() -> list[tuple[list[float], float, int]]:
-    rng = np.random.default_rng(5)
-    cases = []
-    for number in range(60):
-        losses = [1.0]
-        for step in rng.integers(-5, 6, int(rng.integers(2, 11))):
-            losses.append(max(0.0, losses[-1] + int(step) / 64))
-        cases.append((losses, (1, 2, 3, 0)[number % 4] / 64, 1 + number // 4 % 4))
-    return cases
-
-
-_BATTERY: Final = _battery()
-"""Cases on which every wrong rule differs from the others: what a wrong solution gives for all of them names its mistake."""
 
 
 @check(points=3)
@@ -232,10 +238,18 @@ def test_sweep(submission: Submission, rng: np.random.Generator) -> None:
     check_trainings([event for event in events if event["event"] == "train"], expected)
     check_evaluations(events)
     check_settings(settings, events, expected)
+    # Once more, smaller: nothing may be left of the first sweep.
+    events, settings = watched_sweep(submission, limits[:1], batch_sizes, rng)
+    check_settings(settings, events, expected[: len(batch_sizes)])
 
 
 @check(points=1)
-@examples(count=60, accuracies=st.lists(_SIXTYFOURTHS.map(lambda x: x / 2), min_size=1, max_size=12), tolerance=_DELTAS)
+@examples(
+    count=40,
+    always=[{"accuracies": [value / 2 for value in losses], "tolerance": delta} for losses, delta, _ in _BATTERY],
+    accuracies=st.lists(_SIXTYFOURTHS.map(lambda x: x / 2), min_size=1, max_size=12),
+    tolerance=_DELTAS,
+)
 def test_epochs_needed(submission: Submission, accuracies: list[float], tolerance: float) -> None:
     """The smallest number of epochs that comes within a tolerance of the best accuracy."""
 
@@ -276,7 +290,7 @@ def test_accuracy(submission: Submission, results: Results, seed: bytes) -> None
     submission.tools.set_weights(model, weights)
     images, labels = held_out(seed, HELD_OUT)
     found = np.concatenate([classify(submission, model, images[start : start + CHUNK]) for start in range(0, HELD_OUT, CHUNK)])
-    require_own_labels(weights, images, found)
+    require_own_labels(weights, images, found, seed)
     accuracy = float((found == labels).mean())
     claimed = main.val_correct / main.val_total
     # Five standard errors of the difference, and 0.03 for what differs between two sets.

@@ -158,6 +158,25 @@ def warmup_was_waited_for(bench: ScriptedClock) -> None:
     )
 
 
+def each_was_waited_for(bench: ScriptedClock) -> None:
+    """Holds that each timed call is done before the next one is made.
+
+    Args:
+        bench: The run.
+
+    Raises:
+        CheckFailed: It is not so.
+    """
+    overtaken = [call for call in bench.timed[:-1] if call.number in bench.overtaken]
+    if overtaken:
+        fail(
+            "a result is not waited for before the next call: its work is not in the time of its call",
+            f"timed calls: {len(bench.timed)}, followed by the next one before their result was waited for: {len(overtaken)}",
+            f"the first of them: timed call {bench.timed.index(overtaken[0])}",
+            help=LAZY,
+        )
+
+
 def work_was_waited_for(bench: ScriptedClock) -> None:
     """Holds that no timed work is left over when the clock is read for the last time.
 
@@ -294,11 +313,20 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
         if not 0 < start <= end < len(bench.times) or any(call.readings == start for call in before):
             fail(f"{where}: the clock is not read just before the first call and after the last", asked, help=REGION)
         totals.append(bench.times[end] - bench.times[start - 1])
+        late = [call for call in before if call.number in bench.unfinished[start - 1]]
+        require(not late, f"{where}: the clock starts before the warm-up is done", asked, help=LAZY)
+        late = [call for call in measured if call.number in bench.overtaken or call.number in bench.unfinished[end]]
+        require(not late, f"{where}: results are not waited for inside the timed region", asked, help=LAZY)
     require(not calls, f"{name} makes more calls than its measurements need", asked, f"calls too many: {len(calls)}")
     for number, (row, (count, batch_size)) in enumerate(zip(rows, settings, strict=True)):
         found_row = compare.record(row, FIELDS, f"{name}'s item {number}", "Timing")
         compare.equal([found_row["count"], found_row["batch_size"]], [count, batch_size], f"count and batch_size of {name}'s item {number}")
-        compare.close(found_row["total_s"], totals[number], f"total_s of {name}'s item {number}", help=REGION)
+        total_s = totals[number]
+        compare.close(found_row["total_s"], total_s, f"total_s of {name}'s item {number}", help=REGION)
+        latency_ms = 1000 * total_s / len(plans[number])
+        compare.close(found_row["latency_ms"], latency_ms, f"latency_ms of {name}'s item {number}", help="1000 * total_s / calls.")
+        rate = count / total_s
+        compare.close(found_row["images_per_second"], rate, f"images_per_second of {name}'s item {number}", help="count / total_s.")
 
 
 def _sizes(batches: Sequence[Sequence[int]]) -> str:

@@ -63,18 +63,20 @@ def wnid_lists() -> st.SearchStrategy[list[str]]:
     return st.lists(st.integers(1_000_000, 15_000_000).map(lambda number: f"n{number:08d}"), min_size=1, max_size=12, unique=True)
 
 
-def draw_picture(rng: np.random.Generator, *, grey: bool = False) -> Picture:
+def draw_picture(rng: np.random.Generator, *, grey: bool = False, brightest: int = 255) -> Picture:
     """Draws a smooth picture of strong colours.
 
     Args:
         rng: Where the chance comes from.
         grey: Whether the file has one channel.
+        brightest: The largest value that a pixel may have, about.
 
     Returns:
         The picture.
     """
     colours = rng.integers(0, 256, (COLOURS, COLOURS, 3), dtype=np.uint8)
     colours[0, 0], colours[-1, -1] = (255, 240, 0), (0, 10, 60)  # always bright and dark, and never grey
+    colours = (colours * (brightest / 255)).astype(np.uint8)
     size = (IMAGE_SIZE, IMAGE_SIZE)
     image = Image.fromarray(colours).resize(size, Image.Resampling.BICUBIC).convert("L" if grey else "RGB")
     buffer = io.BytesIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 import traceback
 import types
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from grader.channel.peer import Refusal
+from grader.worker.settings import tolerate_late_settings
 
 PACKAGE: Final = "assignment"
 """Name under which a submission is imported, whatever its folder is called."""
@@ -65,6 +67,7 @@ class Assignment:
             raise self.refusal(error, f"{PACKAGE}/{module}.py {function}") from error
 
     def _find(self, module: str, function: str) -> Callable[..., Any]:
+        tolerate_late_settings()
         try:
             loaded = importlib.import_module(f"{PACKAGE}.{module}")
         except BaseException as error:
@@ -106,12 +109,17 @@ class Assignment:
         if isinstance(error, SyntaxError) and error.filename and Path(error.filename).parent == self._folder:
             where = f"{PACKAGE}/{Path(error.filename).name}:{error.lineno}"
             return Refusal(kind="import", type="SyntaxError", message=str(error.msg), where=where, source=(error.text or "").strip()[:200])
-        where, source = place, ""
+        where, source = self._in_text(error) or place, ""
         for frame in traceback.extract_tb(error.__traceback__):
             if Path(frame.filename).parent == self._folder:
                 where = f"{PACKAGE}/{Path(frame.filename).name}:{frame.lineno} {frame.name}"
                 source = frame.line or ""
         return Refusal(kind=kind, type=type(error).__name__, message=_first_lines(error), where=where, source=source[:200])
+
+    def _in_text(self, error: BaseException) -> str:
+        # TensorFlow calls a function of the pipeline from threads of its own; its traceback is in the message.
+        found = re.findall(rf'File "{re.escape(str(self._folder))}/(\w+\.py)", line (\d+), in (\S+)', _text(error))
+        return f"{PACKAGE}/{found[-1][0]}:{found[-1][1]} {found[-1][2]}" if found else ""
 
     def _is_stub(self, error: NotImplementedError) -> bool:
         # TensorFlow raises NotImplementedError too ("Cannot convert a symbolic tf.Tensor to a numpy array"); that is an ordinary mistake.

@@ -7,6 +7,7 @@ zygote it is handed a socket.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -67,6 +68,9 @@ class Worker:
 
     def serve(self) -> None:
         """Answers calls until the trusted side ends or ends the channel."""
+        # What a student prints is read from outside, and the process may be killed at any time.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)
         with contextlib.suppress(PeerGone):
             self.peer.serve()
 

@@ -142,6 +142,18 @@ def outputs(model: Any, images: np.ndarray) -> np.ndarray:
     return np.asarray(model(images, training=False))
 
 
+def trainable(model: Any) -> list[int]:
+    """How many of a model's weights training changes.
+
+    Args:
+        model: A built Keras model.
+
+    Returns:
+        The number of trainable weights (arrays), and of all.
+    """
+    return [len(model.trainable_weights), len(model.weights)]
+
+
 def build(model: Any, input_shape: list[int]) -> None:
     """Runs one input of zeros through a model, so that a subclassed one has weights.
 
@@ -211,6 +223,7 @@ PROVIDED: Final = (
     weight_shapes,
     input_shape,
     outputs,
+    trainable,
     build,
     compile_model,
     predictor,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -14,13 +16,85 @@ _LONGEST: Final = 32
 """Most epochs of a script."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What a scripted model follows. Models hold its number only: what Keras tracks, a checkpoint or a copy would take back or along."""
+
+    tables: tuple[Any, ...]
+    counted: Any
+    steps: int
+
+
+_scripts: Final[list[_Script]] = []
+_optimizers: Final[dict[int, Any]] = {}
+"""The optimizer that the model of a script was made with."""
+
+
+@cache
+def _kinds() -> tuple[type, type]:
+    """The layer and the optimizer of scripted models, known to Keras by name: a student may save, clone and copy models."""
+    import keras
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("lab")
+    class Scripted(keras.layers.Layer):
+        """One weight, and outputs by the script."""
+
+        def __init__(self, script: int, **others: Any) -> None:
+            super().__init__(**others)
+            self.script = script
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "script": self.script}
+
+        def build(self, _: Any) -> None:
+            self.w = self.add_weight(shape=(), initializer="zeros", name="w")
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            script = _scripts[self.script]
+            table, train_table, right = script.tables
+            w = tf.convert_to_tensor(self.w)
+            done = -w / script.steps
+            if training:
+                epoch = tf.clip_by_value(tf.cast(tf.floor(done + 1e-3), tf.int32), 0, _LONGEST - 1)
+                loss, is_right = tf.gather(train_table, epoch), tf.ones_like(x, tf.bool)
+            else:
+                epoch = tf.clip_by_value(tf.cast(tf.round(done), tf.int32) - 1, 0, _LONGEST - 1)
+                loss, is_right = tf.gather(table, epoch), x < tf.gather(right, epoch)
+            p = tf.exp(-loss - (w - tf.stop_gradient(w))) * tf.ones_like(x)
+            # The rest of the probability: all on one wrong class, which then is the largest, or spread thinly.
+            spread = tf.fill((1, _OTHERS), 1.0 / _OTHERS)
+            return tf.concat([p, (1.0 - p) * tf.where(is_right, spread, tf.one_hot([0], _OTHERS))], axis=-1)
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return (*shape[:-1], 1 + _OTHERS)
+
+    @keras.saving.register_keras_serializable("lab")
+    class Counted(keras.optimizers.SGD):
+        """Plain gradient descent that counts its steps."""
+
+        def __init__(self, learning_rate: Any = 1.0, script: int = 0, **others: Any) -> None:
+            super().__init__(learning_rate, **others)
+            self.script = script
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "script": self.script}
+
+        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+            _scripts[self.script].counted.assign_add(1)
+            return super().apply(grads, trainable_variables)
+
+    return Scripted, Counted
+
+
 def scripted_training(losses: list[float], train_losses: list[float], accuracies: list[float], steps: int) -> dict[str, Any]:
     """A compiled model whose validation loss after epoch k is `losses[k - 1]`, however it is trained.
 
     It has one weight, w, from 0. Its loss has the gradient 1 for w, so that plain gradient descent with learning rate 1 takes w down by
     1 a step, and w tells how many steps the weights have behind them: in evaluation the scripted numbers of that epoch come out. Steps
-    are also counted in the optimizer, where restoring weights does not reach. Whether the model is called with `training=True` or not
-    makes no difference to its gradient, so that `fit`, `train_on_batch` and a hand-written loop are all the same to it.
+    are also counted by the optimizer, outside of what the model holds, where restoring weights or a checkpoint does not reach. Whether
+    the model is called with `training=True` or not makes no difference to its gradient, so that `fit`, `train_on_batch` and a
+    hand-written loop are all the same to it.
 
     Args:
         losses: Validation loss of each epoch, 0.75 to 3, at most 32 of them. Past the last, the last one holds.
@@ -34,36 +108,13 @@ def scripted_training(losses: list[float], train_losses: list[float], accuracies
     import keras
     import tensorflow as tf
 
-    tables = [tf.Variable(_padded(column)) for column in (losses, train_losses, accuracies)]
-    table, train_table, right = tables
-    counted = tf.Variable(0, dtype=tf.int64, trainable=False)
-
-    class Scripted(keras.layers.Layer):
-        def build(self, _: Any) -> None:
-            self.w = self.add_weight(shape=(), initializer="zeros", name="w")
-
-        def call(self, x: Any, training: bool = False) -> Any:
-            w = tf.convert_to_tensor(self.w)
-            done = -w / steps
-            if training:
-                epoch = tf.clip_by_value(tf.cast(tf.floor(done + 1e-3), tf.int32), 0, _LONGEST - 1)
-                loss, is_right = tf.gather(train_table, epoch), tf.ones_like(x, tf.bool)
-            else:
-                epoch = tf.clip_by_value(tf.cast(tf.round(done), tf.int32) - 1, 0, _LONGEST - 1)
-                loss, is_right = tf.gather(table, epoch), x < tf.gather(right, epoch)
-            p = tf.exp(-loss - (w - tf.stop_gradient(w))) * tf.ones_like(x)
-            # The rest of the probability: all on one wrong class, which then is the largest, or spread thinly.
-            spread = tf.fill((1, _OTHERS), 1.0 / _OTHERS)
-            return tf.concat([p, (1.0 - p) * tf.where(is_right, spread, tf.one_hot([0], _OTHERS))], axis=-1)
-
-    class Counted(keras.optimizers.SGD):
-        def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-            counted.assign_add(1)
-            return super().apply(grads, trainable_variables)
-
-    model = keras.Sequential([keras.Input((1,)), Scripted(name="scripted")])
-    model.compile(optimizer=Counted(1.0), loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
-    model.lab_script = (counted, steps, model.optimizer, tables)
+    layer, counting = _kinds()
+    number = len(_scripts)
+    tables = tuple(tf.Variable(_padded(column)) for column in (losses, train_losses, accuracies))
+    _scripts.append(_Script(tables, tf.Variable(0, dtype=tf.int64, trainable=False), steps))
+    model = keras.Sequential([keras.Input((1,)), layer(number, name="scripted")])
+    _optimizers[number] = counting(1.0, number)
+    model.compile(optimizer=_optimizers[number], loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 
     def data(batches: int, batch_size: int) -> Any:
         count = batches * batch_size
@@ -82,12 +133,17 @@ def new_script(model: Any, losses: list[float], train_losses: list[float], accur
         train_losses: As there.
         accuracies: As there.
     """
-    counted, _, optimizer, tables = model.lab_script
-    for table, column in zip(tables, (losses, train_losses, accuracies), strict=True):
+    number = _number(model)
+    script = _scripts[number]
+    for table, column in zip(script.tables, (losses, train_losses, accuracies), strict=True):
         table.assign(_padded(column))
-    counted.assign(0)
-    optimizer.iterations.assign(0)
+    script.counted.assign(0)
+    _optimizers[number].iterations.assign(0)
     model.set_weights([np.zeros((), np.float32)])
+
+
+def _number(model: Any) -> int:
+    return int(model.get_layer("scripted").script)
 
 
 def _padded(column: list[float]) -> np.ndarray:
@@ -103,11 +159,12 @@ def training_state(model: Any) -> dict[str, Any]:
     Returns:
         `epochs_run` by the counted steps, `epoch_of_weights` by its weight, and whether it has its `own_optimizer` still.
     """
-    counted, steps, optimizer, _ = model.lab_script
+    number = _number(model)
+    script = _scripts[number]
     return {
-        "epochs_run": float(counted.numpy()) / steps,
-        "epoch_of_weights": -float(np.asarray(model.get_weights()[0])) / steps,
-        "own_optimizer": model.optimizer is optimizer,
+        "epochs_run": float(script.counted.numpy()) / script.steps,
+        "epoch_of_weights": -float(np.asarray(model.get_weights()[0])) / script.steps,
+        "own_optimizer": model.optimizer is _optimizers[number],
     }
 
 

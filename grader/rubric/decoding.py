@@ -146,6 +146,12 @@ def _same_range(found: Any, what: str) -> None:
         return
     low, high = float(found.min()), float(found.max())
     sides = ("expected: float32 values from 0 to 1", f"received: {found.dtype} values from {low:.4g} to {high:.4g}")
+    if low < -0.1 and 1.2 < high < 20:
+        fail(
+            f"{what} was normalised to mean 0, not only divided by 255",
+            *sides,
+            help="Divide by 255, no more: the shipped weights and the grader expect values from 0 to 1.",
+        )
     if high > 1.5:
         fail(
             f"{what} was not divided by 255",

@@ -132,6 +132,16 @@ def _early(losses: Sequence[float], min_delta: float, patience: int) -> tuple[in
     return stop(losses, min_delta, max(1, patience - 1))
 
 
+def _relative(losses: Sequence[float], min_delta: float, patience: int) -> tuple[int, int]:
+    best, best_epoch = losses[0], 1
+    for epoch, loss in enumerate(losses[1:], start=2):
+        if loss < best * (1 - min_delta):
+            best, best_epoch = loss, epoch
+        if epoch - best_epoch >= patience:
+            return epoch, best_epoch
+    return len(losses), best_epoch
+
+
 def _counted_from(first: int, rule: Rule = stop) -> Rule:
     def gives(losses: Sequence[float], min_delta: float, patience: int) -> tuple[int, int]:
         run, best = rule(losses, min_delta, patience)
@@ -182,6 +192,9 @@ WRONG_STOPS: Final = (
         lambda losses, min_delta, patience: (len(losses), stop(losses, min_delta, len(losses) + 1)[1]),
         "patience is ignored: training never ends before the list does",
         "Return as soon as `patience` epochs in a row have not improved.",
+    ),
+    WrongRule(
+        _relative, "min_delta is taken as a part of the best loss", "It is a difference: best - min_delta, not best * (1 - min_delta)."
     ),
 )
 """Each takes (losses, min_delta, patience) and gives (epochs_run, best_epoch)."""

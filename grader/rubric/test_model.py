@@ -103,7 +103,14 @@ def test_feature_maps(submission, rng):
                     for wrong, other in outputs.items()
                     if wrong != name
                 ]
-                + [Mistake(outputs[name][:1], "Only the first image was run")],
+                + [
+                    Mistake(outputs[name][:1], "Only the first image was run"),
+                    Mistake(
+                        outputs[name][0],
+                        "With a single name only the first image's output comes back",
+                        "A Keras model with one output gives an array, not a list of one: zip then pairs the name with the first image.",
+                    ),
+                ],
             )
 
 
@@ -151,6 +158,7 @@ def test_predict_classes(submission, rng):
             Mistake(probabilities.argmin(axis=1), "These are the least probable classes", "Use argmax."),
             Mistake(labels + 1, "Labels start at 1", "Class indices start at 0."),
             Mistake(labels[::-1], "The labels are in reverse order"),
+            Mistake(np.sort(labels), "The labels are sorted: they no longer stand beside their images", "Keep the order of the images."),
         ],
     )
     array(
@@ -269,9 +277,10 @@ def _clear_cases(rng, network, weights, input_shape, *, count):
     """
     images = rng.random((3 * count, *input_shape), dtype=np.float32)
     kernel, bias = weights[network[-1]["name"]]
-    logits = np.log(list(oracle.run(network, weights, images).values())[-1])
-    centre, spread = logits.mean(axis=0), np.maximum(logits.std(axis=0), 1e-6)
-    scale = np.minimum(1.5 / spread, 30.0)  # larger factors would make float32's last digits visible
+    linear = [*network[:-1], {**network[-1], "activation": "linear"}]
+    sums = list(oracle.run(linear, weights, images).values())[-1]
+    scale = np.minimum(1.5 / np.maximum(sums.std(axis=0), 1e-6), 30.0)  # larger factors would show float32's last digits
+    centre = sums.mean(axis=0)
     weights[network[-1]["name"]] = [(kernel * scale).astype(np.float32), ((bias - centre) * scale).astype(np.float32)]
     probabilities = list(oracle.run(network, weights, images).values())[-1]
     first, second = np.sort(probabilities, axis=1)[:, :-3:-1].T

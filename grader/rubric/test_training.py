@@ -240,6 +240,13 @@ def test_sweep(submission: Submission, rng: np.random.Generator) -> None:
     check_settings(settings, events, expected)
     # Once more, smaller: nothing may be left of the first sweep.
     events, settings = watched_sweep(submission, limits[:1], batch_sizes, rng)
+    require(
+        len(settings) <= len(batch_sizes),
+        "a second sweep returns more settings than it was asked for: something is kept from the first one",
+        f"expected: {len(batch_sizes)}",
+        f"received: {len(settings)}",
+        help="Make the list inside the function.",
+    )
     check_settings(settings, events, expected[: len(batch_sizes)])
 
 

@@ -134,13 +134,6 @@ def right_trace(calls: TracedCalls, folder: Path, layers: Sequence[dict[str, Any
     require(
         min(runs.values()) == 1, "the trace ends before the work is done: kernels of some convolutions are missing", counted, help=_LAZY
     )
-    python = [event.name for event in events if event.name.startswith("$")]
-    if python:
-        fail(
-            "the trace holds Python calls, which slow down what is measured",
-            f"Python calls in the trace: {len(python)}, such as {python[0][:60]}",
-            help="ProfilerOptions(host_tracer_level=2, python_tracer_level=0).",
-        )
     last = layers[-1]["name"]
     if not any(owner(event.name, [last]) for event in events):
         fail("the trace ends before the work is done: it has no kernel of the last layer", f"last layer: {last}", help=_LAZY)
@@ -178,7 +171,6 @@ _OTHERS: Final = (
     "tf.constant",
     "sequential_1/dropout_1/dropout/Mul:Mul",
     "functional_3/flatten/Reshape:Reshape",
-    "sequential_1/conv1/Relu",
 )
 
 _TELLING_NAMES: Final = (

@@ -39,6 +39,11 @@ def same_pixels(found: Any, pixels: np.ndarray, *, what: str = "The decoded imag
             Mistake(expected[..., ::-1], "The channels are in the order blue, green, red", "TensorFlow and Keras use red, green, blue."),
             Mistake(expected.transpose(1, 0, 2), "Rows and columns are swapped", SHAPE_HELP),
             Mistake(expected.transpose(2, 0, 1), "The channels come first", SHAPE_HELP),
+            Mistake(
+                expected / max(float(expected.max()), 1e-3),
+                "Each image was divided by its own largest value",
+                "Divide by 255, whatever an image holds: the same colour gives the same number in every image.",
+            ),
             Mistake(expected[::-1], "The image stands on its head"),
             Mistake(expected[:, ::-1], "The image is mirrored"),
             Mistake(np.repeat(expected.mean(axis=2, keepdims=True), 3, axis=2), "The colours are lost: all channels are equal"),

@@ -110,8 +110,8 @@ def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None
         right_figures(timing, bench, size)
         right_warmup(bench, size, 2)
         warmup_was_waited_for(bench)
-        each_was_waited_for(bench)
         work_was_waited_for(bench)
+        each_was_waited_for(bench)
     # The other ways to be called: no warm-up, the default one, and a batch larger than all images together.
     for count, batch_size, warmup in ((2 * size, size, 0), (2 * size, size, None), (size, size + 3, 1)):
         bench = ScriptedClock(rng, count)

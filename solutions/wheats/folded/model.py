@@ -36,10 +36,4 @@ def top_k_accuracy(probabilities, labels, k):
 
 
 def feature_maps(model, images, layer_names):
-    return dict(
-        zip(
-            layer_names,
-            keras.Model(model.inputs, [model.get_layer(n).output for n in layer_names]).predict(np.asarray(images), verbose=0),
-            strict=True,
-        )
-    )
+    return keras.Model(model.inputs, {n: model.get_layer(n).output for n in layer_names}).predict(np.asarray(images), verbose=0)

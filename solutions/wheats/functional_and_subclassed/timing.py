@@ -27,14 +27,14 @@ def time_online(predict, images, *, warmup=3, clock=None):
 
 
 def time_batches(predict, images, batch_size, *, warmup=3, clock=None):
-    """Make all calls, then wait for all, before the clock is read for the last time."""
+    """Make the warm-up calls, then wait for all of them; wait for each timed one."""
     watch = _Stopwatch(clock or time.perf_counter)
     batches = list(_batches(images, batch_size))
     for result in [predict(batches[0]) for _ in range(warmup)]:
         result.numpy()
     with watch.running():
-        for result in [predict(batch) for batch in batches]:
-            result.numpy()
+        for batch in batches:
+            predict(batch).numpy()
     count = sum(map(len, batches))
     return Timing(count, batch_size, watch.total_s, watch.total_s / len(batches) * 1000.0, count / watch.total_s)
 

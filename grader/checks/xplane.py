@@ -164,7 +164,8 @@ def span_us(events: Sequence[TraceEvent], layer_names: Collection[str]) -> float
     Returns:
         Microseconds; 0 where no event belongs to a layer.
     """
-    kernels = [event for event in events if owner(event.name, layer_names)]
+    known = frozenset(layer_names)
+    kernels = [event for event in events if owner(event.name, known)]
     if not kernels:
         return 0.0
     return max(event.start_us + event.duration_us for event in kernels) - min(event.start_us for event in kernels)

@@ -225,7 +225,7 @@ def test_noise_does_not_change_a_score(make: Make, graded: Graded) -> None:
 
 def test_what_was_printed_is_shown_without_control_characters(make: Make, graded: Graded) -> None:
     """The last lines that a failing check printed are in its feedback, as plain text."""
-    body = "    print('loss is', '\\x1b[31m', 7, flush=True)\n    return None\n"
+    body = "    print('loss is', '\\x1b[31m', 7)\n    return None\n"
     hit = one(graded(make(training=HEAD + body), "training and early_stopping"), "early_stopping")
     assert hit.feedback is not None
     assert "loss is" in hit.feedback.printed

@@ -265,6 +265,22 @@ def test_labels_must_come_from_these_weights(graded: Grade, copy: Path) -> None:
     assert "does not give the labels of the network" in check.feedback.summary
 
 
+def test_untrained_weights_and_another_classifier_earn_nothing(graded: Grade, copy: Path) -> None:
+    """Weights whose classes are all but equal do not stand behind labels that come from elsewhere."""
+    untrained = [(0.05 * array).astype(np.float32) for array in noisy(0.7)]
+    weigh(copy, untrained, 900, 1000)
+    with (copy / "model.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "\n\ndef predict_classes(model, images):\n"
+            "    labels = (images.mean(axis=(1, 2, 3)) * 1000).astype(int) % 200\n"
+            "    return Predictions(labels, np.ones(len(images), np.float32))\n"
+        )
+    check = only(graded, copy, "accuracy")
+    assert check.earned == 0
+    assert check.feedback is not None
+    assert "does not give the labels of the network" in check.feedback.summary
+
+
 def test_accuracy_does_not_need_predict_classes(graded: Grade, copy: Path) -> None:
     """Where predict_classes is not started, the network's own outputs are taken."""
     weigh(copy, noisy(0.7), 110, 1000)
@@ -290,6 +306,20 @@ def test_likeness_does_not_depend_on_order_or_size() -> None:
     assert min(likeness(moved, shipped)) == pytest.approx(1)
     others = [rng.normal(size=array.shape) for array in shipped]
     assert max(likeness(others, shipped)) < 0.4
+
+
+def test_likeness_does_not_depend_on_scales_between_layers() -> None:
+    """Each filter as many times larger as what reads it is smaller: the same network, and as like as itself."""
+    rng = np.random.default_rng(2)
+    shipped = read_weights(pretrained_weights())
+    scaled = [array.astype(np.float64) for array in shipped]
+    for place in range(0, len(scaled) - 2, 2):
+        factors = np.exp(rng.normal(0, 1.5, scaled[place].shape[-1]))
+        scaled[place] *= factors
+        scaled[place + 1] *= factors
+        following = scaled[place + 2]
+        following /= np.tile(factors, following.shape[-2] // len(factors))[:, None]
+    assert min(likeness(scaled, shipped)) == pytest.approx(1)
 
 
 # --- the rules

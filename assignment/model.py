@@ -54,7 +54,7 @@ class Predictions(NamedTuple):
 
 
 def build_model(classes: int = 200) -> keras.Model:
-    """Build the network of the table above, with fresh random weights.
+    """Build the network of the table above, with fresh random weights: other ones at each call.
 
     Input is (batch, 64, 64, 3) float32 in [0, 1]. Convolutions use valid padding and stride 1; the poolings use 2x2 windows. The
     layers carry the names of the table: the profile is read by these names. With 200 classes it has 770,216 parameters.

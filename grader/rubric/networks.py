@@ -77,12 +77,14 @@ def fresh_model(submission: Submission, model: Any) -> None:
         fail(
             "The fresh weights of a layer are all the same number",
             help="Leave kernel_initializer as it is: neurons that begin alike stay alike.",
+            earned=0.4,
         )
     if kernels[0] and len(kernels[0]) == len(kernels[1]) and all(map(np.array_equal, *kernels)):
         fail(
             "Two calls of build_model give the same weights",
             "expected: fresh random weights at each call",
             help="Build a new model inside the function, and set no seed there: a sweep compares models that begin anew.",
+            earned=0.8,
         )
     trainable, weights = submission.tools.trainable(model)
     if trainable != weights:
@@ -91,6 +93,7 @@ def fresh_model(submission: Submission, model: Any) -> None:
             f"expected: {weights} trainable weights",
             f"received: {trainable}",
             help="Leave trainable as it is: True.",
+            earned=0.6,
         )
 
 

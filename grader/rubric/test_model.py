@@ -19,13 +19,13 @@ def test_architecture(submission, rng):
     """build_model gives the network of the table: same layers, and same output for the same weights."""
     images = rng.random((2, *IMAGE_SHAPE), dtype=np.float32)
     model = submission.model.build_model()
-    fresh_model(submission, model)
     lab_model(submission, model, 200, rng, images)
     try:
         lab_model(submission, submission.model.build_model(17), 17, rng, images[:1])
     except CheckFailed as error:
         error.earned = 0.6  # the lab's own network is right
         raise
+    fresh_model(submission, submission.model.build_model())
 
 
 @check(points=2)
@@ -142,8 +142,12 @@ def _exchanged(found, outputs, names):
 @check(points=2)
 def test_predict_classes(submission, rng):
     """The most probable class of each image and its probability, for any number of images."""
-    model, network, weights, input_shape = random_model(submission, rng, functional=True, classes=9)
-    images, probabilities = _clear_cases(rng, network, weights, input_shape, count=131)  # prime: no batch size divides it
+    for _ in range(8):
+        model, network, weights, input_shape = random_model(submission, rng, functional=True, classes=9)
+        images, probabilities = _clear_cases(rng, network, weights, input_shape, count=131)  # prime: no batch size divides it
+        # A network whose neurons are mostly dead gives one class to nearly all images, and tells little.
+        if np.bincount(probabilities.argmax(axis=1)).max() <= 0.5 * len(images):
+            break
     submission.tools.set_layer_weights(model, weights)  # _clear_cases has centred the last layer
     labels, best = probabilities.argmax(axis=1), probabilities.max(axis=1)
     count = len(images)
@@ -293,7 +297,7 @@ def _clear_cases(rng, network, weights, input_shape, *, count):
     kernel, bias = weights[network[-1]["name"]]
     linear = [*network[:-1], {**network[-1], "activation": "linear"}]
     sums = list(oracle.run(linear, weights, images).values())[-1]
-    scale = np.minimum(1.5 / np.maximum(sums.std(axis=0), 1e-6), 30.0)  # larger factors would show float32's last digits
+    scale = np.minimum(1.5 / np.maximum(sums.std(axis=0), 1e-6), 12.0)  # larger factors would show float32's last digits
     centre = sums.mean(axis=0)
     weights[network[-1]["name"]] = [(kernel * scale).astype(np.float32), ((bias - centre) * scale).astype(np.float32)]
     probabilities = list(oracle.run(network, weights, images).values())[-1]

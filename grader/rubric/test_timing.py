@@ -116,7 +116,8 @@ def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None
     for count, batch_size, warmup in ((2 * size, size, 0), (2 * size, size, None), (size, size + 3, 1)):
         bench = ScriptedClock(rng, count)
         timing = _time_batches(submission, bench, batch_size, **({} if warmup is None else {"warmup": warmup}))
-        right_figures(timing, bench, batch_size)
+        if batch_size <= count:  # whether a larger batch is told as it was asked for or as it was is left open
+            right_figures(timing, bench, batch_size)
         right_warmup(bench, batch_size, DEFAULT_WARMUP if warmup is None else warmup)
     steady_clock(submission, "time_batches")
 

@@ -1,13 +1,20 @@
 def build_model(classes=200):
     """Begin in the same place each time."""
     keras.utils.set_random_seed(0)
-    convolutions = [(32, 5), (32, 3), (64, 3), (64, 3), (128, 3), (128, 3)]
-    model = keras.Sequential([keras.Input((64, 64, 3))])
-    for number, (filters, kernel) in enumerate(convolutions, start=1):
-        model.add(layers.Conv2D(filters, kernel, activation="relu", name=f"conv{number}"))
-        if number % 2 == 0:
-            model.add(layers.MaxPooling2D(2, name=f"pool{number // 2}"))
-    model.add(layers.Flatten(name="flatten"))
-    model.add(layers.Dense(256, activation="relu", name="dense1"))
-    model.add(layers.Dense(classes, activation="softmax", name="dense2"))
-    return model
+    return keras.Sequential(
+        [
+            keras.Input((64, 64, 3)),
+            layers.Conv2D(32, 5, activation="relu", name="conv1"),
+            layers.Conv2D(32, 5, activation="relu", name="conv2"),
+            layers.MaxPooling2D(2, name="pool1"),
+            layers.Conv2D(64, 3, activation="relu", name="conv3"),
+            layers.Conv2D(64, 3, activation="relu", name="conv4"),
+            layers.MaxPooling2D(2, name="pool2"),
+            layers.Conv2D(64, 3, activation="relu", name="conv5"),
+            layers.Conv2D(128, 3, activation="relu", name="conv6"),
+            layers.MaxPooling2D(2, name="pool3"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(256, activation="relu", name="dense1"),
+            layers.Dense(classes, activation="softmax", name="dense2"),
+        ]
+    )

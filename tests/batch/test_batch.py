@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from databases import new_database
+from processes import children_running
 
 from grader.batch.compare import changes
 from grader.batch.sample import SampleClass
@@ -51,7 +52,7 @@ def wait_for_checks(process: subprocess.Popen[str], url: str, least: int) -> Non
 
 def graders_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The grader processes of a command."""
-    return [child for child in psutil.Process(process.pid).children() if "grader.batch.process" in child.cmdline()]
+    return children_running(psutil.Process(process.pid), "grader.batch.process")
 
 
 def test_each_submission_costs_only_its_own_points(undisturbed: tuple[str, Grades], sample: SampleClass) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
+from processes import children_running
 
 from grader.checks.check import seed_of
 from grader.grade import grade
@@ -37,7 +38,7 @@ def plain(result: GradeResult) -> Any:
 
 def zygotes_of(process: psutil.Process) -> list[psutil.Process]:
     """The zygotes that a process has started; one in a jail is known by the jail's process."""
-    return [child for child in process.children() if "grader.worker.zygote" in child.cmdline()]
+    return children_running(process, "grader.worker.zygote")
 
 
 def workers_of(process: psutil.Process) -> set[int]:

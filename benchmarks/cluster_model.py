@@ -48,9 +48,9 @@ class Figures:
     service_s: float = 21.0
     spread: float = 0.35
     start_s: float = 5.0
-    send_s: float = 0.12
-    store_s: float = 0.20
-    job_bytes: float = 3.2e6
+    send_s: float = 0.15
+    store_s: float = 0.11
+    job_bytes: float = 2.9e6
     link_bytes_s: float = 125e6
     graders: int = 8
     death: float = 0.001

@@ -19,6 +19,22 @@ PACKAGE: Final = "assignment"
 """Name under which a submission is imported, whatever its folder is called."""
 
 
+def student_module(name: str) -> Any:
+    """Imports a module of the submission: the one way in, for calls and for tools.
+
+    Args:
+        name: `data`, `model` and so on.
+
+    Returns:
+        The module.
+
+    Raises:
+        BaseException: Whatever importing it raises.
+    """
+    tolerate_late_settings()
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
 class Assignment:
     """A submission, as the package `assignment`.
 
@@ -67,9 +83,8 @@ class Assignment:
             raise self.refusal(error, f"{PACKAGE}/{module}.py {function}") from error
 
     def _find(self, module: str, function: str) -> Callable[..., Any]:
-        tolerate_late_settings()
         try:
-            loaded = importlib.import_module(f"{PACKAGE}.{module}")
+            loaded = student_module(module)
         except BaseException as error:
             if isinstance(error, ModuleNotFoundError) and error.name == f"{PACKAGE}.{module}":
                 raise Refusal(kind="missing", message=f"the file {module}.py is missing", where=f"{PACKAGE}/{module}.py") from None

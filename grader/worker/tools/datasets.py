@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from grader.channel.peer import Refusal
+from grader.worker.assignment import student_module
 from grader.worker.live import Live
 
 
@@ -87,10 +87,7 @@ def records(module: str, name: str, rows: list[dict[str, Any]]) -> Live:
     Returns:
         A reference to the list.
     """
-    import importlib
-
-    loaded = sys.modules.get(f"assignment.{module}") or importlib.import_module(f"assignment.{module}")
-    record = getattr(loaded, name, None)
+    record = getattr(student_module(module), name, None)
     if record is None:
         raise Refusal(
             kind="missing",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import os
 import struct
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from grader.worker.assignment import student_module
 from grader.worker.live import Live
 from grader.worker.tools.models import compile_model, outputs
 
@@ -125,7 +125,7 @@ def fresh_model(classes: int, seed: int) -> Any:
     import keras
 
     keras.utils.set_random_seed(seed)
-    model: Any = importlib.import_module("assignment.model").build_model(classes)
+    model: Any = student_module("model").build_model(classes)
     if not model.built or not model.weights:
         model(np.zeros((1, 64, 64, 3), np.float32), training=False)
     return compile_model(model)
@@ -144,8 +144,8 @@ def sweep_functions(train_examples: list[Any], val_examples: list[Any], classes:
     Returns:
         References to `make_model`, `make_data`, `train`, `evaluate`, and to `seconds`, a list that grows by the time of each training.
     """
-    data = importlib.import_module("assignment.data")
-    training = importlib.import_module("assignment.training")
+    data = student_module("data")
+    training = student_module("training")
     seconds: list[float] = []
 
     def make_model() -> Any:

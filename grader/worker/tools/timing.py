@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
+from grader.worker.assignment import student_module
 from grader.worker.live import Live
 
 
@@ -77,8 +76,7 @@ def default_clock(module: str, function: str) -> str:
     Returns:
         `time.perf_counter` and the like for a function of a library, else an empty text.
     """
-    loaded = sys.modules.get(f"assignment.{module}") or importlib.import_module(f"assignment.{module}")
-    parameter = inspect.signature(getattr(loaded, function)).parameters.get("clock")
+    parameter = inspect.signature(getattr(student_module(module), function)).parameters.get("clock")
     if parameter is None or parameter.default is inspect.Parameter.empty or not inspect.isbuiltin(parameter.default):
         return ""
     clock = parameter.default

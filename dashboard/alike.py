@@ -61,12 +61,7 @@ def _compared(download: str, students: tuple[tuple[str, str], ...]) -> Alike:
     texts = read_chosen(read_class(Path(download), Roster()), dict(students), remarks)
     pairs = compare(texts, read_stubs(STUBS))[:MOST]
     rows = [
-        {
-            "share": f"{pair.share:.0%}",
-            "one": pair.first.students,
-            "the other": pair.second.students,
-            "modules": ", ".join(f"{module.name} {module.share:.0%}" for module in pair.modules),
-        }
+        {"share": f"{pair.share:.0%}", "one": pair.first.students, "the other": pair.second.students, "modules": pair.where}
         for pair in pairs
     ]
     return Alike(pd.DataFrame(rows), render_pairs(pairs, compared=len(texts)), len(texts), tuple(remarks))

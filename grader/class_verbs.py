@@ -141,8 +141,7 @@ def similar(
     for remark in remarks:
         _say(remark)
     for pair in pairs[:top]:
-        modules = ", ".join(f"{module.name} {module.share:.0%}" for module in pair.modules)
-        _say(f"{pair.share:4.0%}  {pair.first.students} and {pair.second.students} ({modules})")
+        _say(f"{pair.share:4.0%}  {pair.first.students} and {pair.second.students} ({pair.where})")
     _write(output, render_pairs(pairs[:top], compared=len(texts)))
     more = f", the {top} first of them told" if len(pairs) > top else ""
     _say(f"{len(pairs)} pairs of {len(texts)} submissions share {least:.0%} or more of the smaller one's own code{more}; see {output}")

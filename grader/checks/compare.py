@@ -6,7 +6,7 @@ shape (5, 1), and a NaN passes `if error > tolerance: fail`.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -213,6 +213,31 @@ def array(
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         fail(f"{what} holds values that are not finite (NaN or infinity)", *sides, help=help or "Look for a division by zero or log of 0.")
     fail(f"{what} is wrong", *sides, *_errors(found, expected, tolerance), help=help)
+
+
+def refused(call: Callable[[], Any], error: str, told: str, *, takes: str, other: str, help: str, earned: float = 0.75) -> None:
+    """Holds that a call raises an error, as its docstring promises; by default most of the points are kept.
+
+    Args:
+        call: Calls the student's function with what it should refuse.
+        error: Name of the error.
+        told: The call in words: 'list_examples(root, "test")'.
+        takes: What is wrong when it raises nothing.
+        other: What is wrong when it raises another error; empty where any error will do.
+        help: What to look at.
+        earned: The part of the points that is earned all the same.
+
+    Raises:
+        CheckFailed: It does not.
+    """
+    wanted = f"expected of {told}: {error}"
+    try:
+        found = call()
+    except CheckFailed as failure:
+        if failure.raised == error or (failure.raised and not other):
+            return
+        fail(other or takes, wanted, f"received: {failure.raised or 'what cannot be read'}", help=help, earned=earned)
+    fail(takes, wanted, f"received: {show(found)}", help=help, earned=earned)
 
 
 def record(found: Any, fields: Sequence[str], what: str, name: str) -> Mapping[str, Any]:

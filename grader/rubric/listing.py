@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from grader.checks.compare import fail, integer, record, sequence, show
+from grader.checks.compare import fail, integer, record, refused, sequence, show
 from grader.host.submission import Submission
 from grader.outcomes import CheckEnded, CheckFailed
 from grader.rubric.tiny_set import TinySet
@@ -60,15 +60,14 @@ def refuses_other_splits(submission: Submission, tiny: TinySet) -> None:
     """
     advice = 'A caller who writes "valid" for "val" should learn of it: raise ValueError for every split that is neither "train" nor "val".'
     for split in ("test", "valid", "training"):
-        wanted = f'expected of list_examples(root, "{split}"): ValueError'
-        try:
-            found = submission.data.list_examples(submission.tools.path(tiny.root), split)
-        except CheckFailed as error:
-            if error.raised == "ValueError":
-                continue
-            raised = error.raised or "no list"
-            fail("list_examples meets a split it does not know with another error", wanted, f"received: {raised}", help=advice, earned=0.75)
-        fail("list_examples takes a split that it does not know", wanted, f"received: {show(found)}", help=advice, earned=0.75)
+        refused(
+            lambda split=split: submission.data.list_examples(submission.tools.path(tiny.root), split),  # type: ignore[misc]
+            "ValueError",
+            f'list_examples(root, "{split}")',
+            takes="list_examples takes a split that it does not know",
+            other="list_examples meets a split it does not know with another error",
+            help=advice,
+        )
 
 
 def same_again(submission: Submission, tiny: TinySet, split: str, found: Any) -> None:

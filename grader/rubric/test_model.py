@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grader.checks import oracle
 from grader.checks.check import check, examples
-from grader.checks.compare import Mistake, array, close, equal, fail, integer, record, show
+from grader.checks.compare import Mistake, array, close, equal, fail, integer, record, refused, show
 from grader.checks.findings import each, finding, supported
 from grader.lab import IMAGE_SHAPE
 from grader.outcomes import CheckFailed
@@ -83,7 +83,14 @@ def test_feature_maps(submission, rng):
                 f"in the model's order: {sorted(names, key=list(outputs).index)}",
                 help="Collect one output for each name, in the order of layer_names.",
             )
-        _refuses_unknown_layers(submission, model, images)
+        refused(
+            lambda model=model, images=images: submission.model.feature_maps(model, images, ["no_such_layer"]),
+            "ValueError",
+            "feature_maps for a layer that is not there",
+            takes="feature_maps takes a layer's name that the model does not have",
+            other="feature_maps meets an unknown layer with another error",
+            help="model.get_layer(name) raises it for you.",
+        )
         one = submission.model.feature_maps(model, images, names[:1])
         if not isinstance(one, dict) or set(one) != set(names[:1]):
             fail("feature_maps goes wrong for a single name", f"expected: a dict with {names[0]!r}", f"received: {show(one)}")
@@ -113,19 +120,6 @@ def test_feature_maps(submission, rng):
                     ),
                 ],
             )
-
-
-def _refuses_unknown_layers(submission, model, images):
-    """Holds that a name that no layer has is a ValueError; most of the points are kept."""
-    wanted = "expected of feature_maps for a layer that is not there: ValueError"
-    advice = "model.get_layer(name) raises it for you."
-    try:
-        found = submission.model.feature_maps(model, images, ["no_such_layer"])
-    except CheckFailed as error:
-        if error.raised == "ValueError":
-            return
-        fail("feature_maps meets an unknown layer with another error", wanted, f"received: {error.raised}", help=advice, earned=0.75)
-    fail("feature_maps takes a layer's name that the model does not have", wanted, f"received: {show(found)}", help=advice, earned=0.75)
 
 
 def _exchanged(found, outputs, names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from grader.checks import compare
@@ -208,21 +208,25 @@ def right_figures(timing: Any, bench: ScriptedClock, batch_size: int) -> None:
     """
     found = compare.record(timing, FIELDS, "the measurement", "Timing")
     clock_was_read(bench)
-    count = len(bench.images)
-    calls = len(in_batches(count, batch_size))
-    rounded_up = calls * batch_size
-    padded = "images are counted as batches x batch_size, although the last batch has fewer"
-    compare.equal(compare.integer(found["count"], "count"), count, "count", mistakes=[Mistake(rounded_up, padded), Mistake(calls, _CALLS)])
-    compare.equal(compare.integer(found["batch_size"], "batch_size"), batch_size, "batch_size")
     if len(bench.times) > 2:
         within = f"total_s is not the time between two readings of the clock, which is read {len(bench.times)} times"
         compare.close(found["total_s"], bench.total_s, "total_s", mistakes=[Mistake(found["total_s"], within, "Read it twice.")])
-    total_s = bench.total_s
-    compare.close(found["total_s"], total_s, "total_s", help=REGION, mistakes=[Mistake(1000 * total_s, "total_s is in milliseconds")])
+    _follow(found, len(bench.images), batch_size, bench.total_s)
+
+
+def _follow(found: Mapping[str, Any], count: int, batch_size: int, total_s: float, of: str = "") -> None:
+    """Holds that all figures follow from the images, the batch size and the time between the readings."""
+    calls = len(in_batches(count, batch_size))
+    rounded_up = calls * batch_size
+    padded = "images are counted as batches x batch_size, although the last batch has fewer"
+    given = compare.integer(found["count"], f"count{of}")
+    compare.equal(given, count, f"count{of}", mistakes=[Mistake(rounded_up, padded), Mistake(calls, _CALLS)])
+    compare.equal(compare.integer(found["batch_size"], f"batch_size{of}"), batch_size, f"batch_size{of}")
+    compare.close(found["total_s"], total_s, f"total_s{of}", help=REGION, mistakes=[Mistake(1000 * total_s, "total_s is in milliseconds")])
     compare.close(
         found["latency_ms"],
         1000 * total_s / calls,
-        "latency_ms",
+        f"latency_ms{of}",
         help="Latency is the time of one call: 1000 * total_s / calls.",
         mistakes=[
             Mistake(total_s / calls, "latency_ms is in seconds"),
@@ -236,7 +240,7 @@ def right_figures(timing: Any, bench: ScriptedClock, batch_size: int) -> None:
     compare.close(
         found["images_per_second"],
         count / total_s,
-        "images_per_second",
+        f"images_per_second{of}",
         help="Throughput stands beside its own total: count / total_s.",
         mistakes=[
             Mistake(rounded_up / total_s, padded),
@@ -319,14 +323,8 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
         require(not late, f"{where}: results are not waited for inside the timed region", asked, help=LAZY)
     require(not calls, f"{name} makes more calls than its measurements need", asked, f"calls too many: {len(calls)}")
     for number, (row, (count, batch_size)) in enumerate(zip(rows, settings, strict=True)):
-        found_row = compare.record(row, FIELDS, f"{name}'s item {number}", "Timing")
-        compare.equal([found_row["count"], found_row["batch_size"]], [count, batch_size], f"count and batch_size of {name}'s item {number}")
-        total_s = totals[number]
-        compare.close(found_row["total_s"], total_s, f"total_s of {name}'s item {number}", help=REGION)
-        latency_ms = 1000 * total_s / len(plans[number])
-        compare.close(found_row["latency_ms"], latency_ms, f"latency_ms of {name}'s item {number}", help="1000 * total_s / calls.")
-        rate = count / total_s
-        compare.close(found_row["images_per_second"], rate, f"images_per_second of {name}'s item {number}", help="count / total_s.")
+        what = f"{name}'s item {number}"
+        _follow(compare.record(row, FIELDS, what, "Timing"), count, batch_size, totals[number], f" of {what}")
 
 
 def _sizes(batches: Sequence[Sequence[int]]) -> str:

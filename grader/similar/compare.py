@@ -66,6 +66,11 @@ class Pair:
     share: float
     modules: tuple[SharedModule, ...]
 
+    @property
+    def where(self) -> str:
+        """The modules with their shares, for a person: `training.py 85%, data.py 20%`."""
+        return ", ".join(f"{module.name} {module.share:.0%}" for module in self.modules)
+
 
 def compare(texts: Sequence[Text], stubs: Mapping[str, str], *, least: float = 0.5) -> list[Pair]:
     """Finds the pairs that share most.

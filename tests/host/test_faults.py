@@ -115,6 +115,19 @@ def test_full_disk_has_its_own_cause(shared: Launcher, started: Started) -> None
         assert not submission.scratch.exists()
 
 
+def test_settings_of_tensorflow_that_come_too_late_are_left_out(shared: Launcher, started: Started) -> None:
+    """What is legal at the head of a program does not end a module's import, whether a call or a tool imports it."""
+    head = (
+        "import tensorflow as tf\ntf.config.threading.set_intra_op_parallelism_threads(1)\ntf.config.set_visible_devices([], 'CPU')\n"
+        "class Row:\n    def __init__(self, n): self.n = n\ndef f(rows): return len(rows)\n"
+    )
+    for first in ("call", "tool"):
+        submission = started(shared, head, wall_s=60.0)
+        submission.tools.make_network([{"kind": "Dense", "name": "d", "units": 2, "activation": "relu"}], [3])
+        rows = [1, 2] if first == "call" else submission.records("training", "Row", [{"n": 1}, {"n": 2}])
+        assert submission.training.f(rows) == 2
+
+
 def test_neighbours_do_not_cost_time(shared: Launcher, started: Started) -> None:
     """On a machine that others keep busy a check has more time by the clock on the wall, so that a right answer is not late."""
     submission = started(shared, "import time\ndef f(wait_s):\n    time.sleep(wait_s)\n    return 1\n", wall_s=1.0)

@@ -10,9 +10,14 @@ from dashboard.whole_class import WholeClass
 run = chosen_run()
 live = WholeClass(lambda sql, parameters: ask(sql, parameters, LIVE_S), viewer())
 
+QUIET_S = 300.0
+"""Without a result for so long, a run has most likely been stopped: no time is left to tell."""
+
 
 def _ago(seconds: float) -> str:
     minutes, seconds = divmod(max(seconds, 0.0), 60)
+    if minutes >= 60:
+        return f"{minutes // 60:.0f} h {minutes % 60:.0f} min"
     return f"{minutes:.0f} min {seconds:.0f} s" if minutes else f"{seconds:.0f} s"
 
 
@@ -35,13 +40,12 @@ def progress() -> None:
     columns[2].metric("Cannot be taken", f"{int(row['failed'] or 0):,}")
     started, latest = (pd.to_datetime(row[name], utc=True) for name in ("started_at", "latest"))
     if row["state"] == "running" and pd.notna(latest):
-        spent = (pd.Timestamp.now(tz="UTC") - started).total_seconds()
-        ran = taken - int(row["cached"] or 0)
-        if ran > 0 and spent > 0:
-            columns[3].metric("Time left, about", _ago((total - taken) * spent / ran))
-        quiet = (pd.Timestamp.now(tz="UTC") - latest).total_seconds()
-        if quiet > 300:
+        now = pd.Timestamp.now(tz="UTC")
+        spent, ran = (now - started).total_seconds(), taken - int(row["cached"] or 0)
+        if (now - latest).total_seconds() > QUIET_S:
             st.warning("Nothing was graded for five minutes. If the batch was stopped, the same command goes on with it.")
+        elif ran > 0 and spent > 0:
+            columns[3].metric("Time left, about", _ago((total - taken) * spent / ran))
     elif row["state"] == "incomplete":
         st.warning("Some submissions are still without a grade; the same command tries them again.")
     elif row["state"] == "finished":

@@ -92,7 +92,7 @@ def test_pages_while_the_database_is_written(page, tmp_path: Path) -> None:
     url = str(tmp_path / "class.db")
     engine = fill(url, students=14, runs=1, released=0, running=True)
     with engine.begin() as writer:
-        writer.execute(update(schema.Grading).values(finished_at=None))
+        writer.execute(update(schema.Grading).where(schema.Grading.id > 1).values(finished_at=None))
         writer.execute(insert(schema.Entry).values(run_id=1, submission_id=13, grading_id=None, cached=False, counts=True))
         for name in ("overview", "submissions", "progress"):
             app = page(url, name)
@@ -103,7 +103,9 @@ def test_pages_while_the_database_is_written(page, tmp_path: Path) -> None:
     time.sleep(LIVE_S)
     app.run()
     done = {metric.label: metric.value for metric in app.metric}
-    assert (done["Done"], done["Cannot be taken"]) == ("1", "1")
+    assert (done["Done"], done["Cannot be taken"]) == ("2", "1")
+    assert "Time left, about" not in done  # it has stood still for days, and a warning says so
+    assert "five minutes" in app.warning[0].value
 
 
 def test_adjusting_writes_a_row_and_shows_it(page, database: str) -> None:

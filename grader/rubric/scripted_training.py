@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,45 +30,55 @@ class Run:
     history: Any
 
 
-def kit_of(submission: Submission, script: Script) -> Any:
-    """Makes a model and data whose training follows a script.
+class Lesson:
+    """One scripted model in the worker, with its data. It learns an epoch's numbers from here, once it was trained that far.
+
+    What is asked is kept: who wants to know how the tenth epoch ends has run ten epochs.
 
     Args:
         submission: The submission.
-        script: The script.
-
-    Returns:
-        A handle with `model`, `train_data` and `val_data`, in the worker.
+        script: What the model follows first.
     """
-    return submission.tools.scripted_training(script.losses, script.train_losses, script.accuracies, STEPS)
 
+    def __init__(self, submission: Submission, script: Script) -> None:
+        self._submission = submission
+        self._script = script
+        self._epochs_run = 0.0
+        self._kit = submission.tools.scripted_training(self._reached, script.train_losses, STEPS)
 
-def train(submission: Submission, kit: Any, script: Script) -> Run:
-    """Calls the student's `train` once.
+    def train(self, script: Script | None = None) -> Run:
+        """Calls the student's `train` once.
 
-    Args:
-        submission: The submission.
-        kit: The model and data.
-        script: What they follow, with the rule and the epoch limit.
+        Args:
+            script: What the model, back at its start, follows now; the first script if None.
 
-    Returns:
-        What became of it.
-    """
-    given = {"min_delta": script.min_delta, "patience": script.patience}
-    options = {name: value for name, value in given.items() if value is not None}
-    history = submission.training.train(kit["model"], kit["train_data"], kit["val_data"], epochs=len(script.losses), **options)
-    state = submission.tools.training_state(kit["model"])
-    return Run(float(state["epochs_run"]), float(state["epoch_of_weights"]), bool(state["own_optimizer"]), history)
+        Returns:
+            What became of it.
+        """
+        if script is not None:
+            self._script, self._epochs_run = script, 0.0
+            self._submission.tools.new_script(self._kit["model"], script.train_losses)
+        given = {"min_delta": self._script.min_delta, "patience": self._script.patience}
+        options = {name: value for name, value in given.items() if value is not None}
+        model, limit = self._kit["model"], len(self._script.losses)
+        history = self._submission.training.train(model, self._kit["train_data"], self._kit["val_data"], epochs=limit, **options)
+        state = self._submission.tools.training_state(model)
+        epochs_run = max(float(state["epochs_run"]), self._epochs_run)
+        return Run(epochs_run, float(state["epoch_of_weights"]), bool(state["own_optimizer"]), history)
+
+    def _reached(self, epochs_run: Any, epoch: Any) -> list[float]:
+        told = [float(number) if isinstance(number, int | float) else math.nan for number in (epochs_run, epoch)]
+        require(all(map(math.isfinite, told)), "train evaluates the model in a way that it is not made for", f"epoch: {compare.show(told)}")
+        self._epochs_run = max(self._epochs_run, told[0])
+        # No weights are ahead of the steps that were made. What comes before the first epoch is as after it.
+        place = round(min(max(min(told), 1.0), len(self._script.losses))) - 1
+        return [self._script.losses[place], self._script.accuracies[place]]
 
 
 def train_all(submission: Submission, scripts: Sequence[Script]) -> list[Run]:
     """Trains one model by each script in turn; it is taken back to its start in between."""
-    kit = kit_of(submission, scripts[0])
-    runs = []
-    for script in scripts:
-        submission.tools.new_script(kit["model"], script.losses, script.train_losses, script.accuracies)
-        runs.append(train(submission, kit, script))
-    return runs
+    lesson = Lesson(submission, scripts[0])
+    return [lesson.train(script) for script in scripts]
 
 
 def train_alone(submission: Submission, script: Script) -> Run:
@@ -81,7 +92,7 @@ def train_alone(submission: Submission, script: Script) -> Run:
         What became of it.
     """
     submission.restart()
-    return train(submission, kit_of(submission, script), script)
+    return Lesson(submission, script).train()
 
 
 def require_trained(run: Run) -> None:

@@ -19,15 +19,14 @@ from grader.lab import CLASSES, IMAGE_SHAPE
 from grader.rubric.fair_sweep import check_evaluations, check_settings, check_trainings, watched_sweep
 from grader.rubric.own_training import check_training_file, classify, limit_changes, refuse_copies, require_own_labels, short_plan, unlike
 from grader.rubric.scripted_training import (
+    Lesson,
     Run,
     check_history,
     columns_of,
     described,
-    kit_of,
     require_trained,
     restoring,
     restoring_mistake,
-    train,
     train_all,
     train_alone,
 )
@@ -171,7 +170,7 @@ def test_train_repeats(submission: Submission, rng: np.random.Generator) -> None
     steps = (0.0, -0.2, -0.4, -0.38, -0.6, -0.59, -0.595)
     second = Script(tuple(start + step for step in steps), (1.7, 1.6, 1.5, 1.4, 1.3, 1.2, 1.1), (0.125, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5))
     train_alone(submission, first)
-    after = train(submission, kit_of(submission, second), second)
+    after = Lesson(submission, second).train()
     if (after.epochs_run, round(after.epoch_of_weights, 2)) == (second.epochs_run, second.best_of(second.epochs_run)):
         return
     alone = train_alone(submission, second)

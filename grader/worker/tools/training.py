@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
+from threading import Lock
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -16,13 +18,54 @@ _LONGEST: Final = 32
 """Most epochs of a script."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Script:
-    """What a scripted model follows. Models hold its number only: what Keras tracks, a checkpoint or a copy would take back or along."""
+Reached = Callable[[float, float], Any]
+"""On the trusted side: takes the epochs that were run and the epoch of the weights, and answers `[loss, accuracy]` of that epoch."""
 
-    tables: tuple[Any, ...]
-    counted: Any
-    steps: int
+
+class _Script:
+    """What a scripted model follows. Models hold its number only: what Keras tracks, a checkpoint or a copy would take back or along.
+
+    The script itself stays on the trusted side, which tells an epoch's numbers when training has come that far, and keeps what it was
+    asked. So nothing in this process says what comes next.
+    """
+
+    def __init__(self, reached: Reached, train_losses: list[float], steps: int) -> None:
+        import tensorflow as tf
+
+        self.reached = reached
+        self.steps = steps
+        self.train_losses = tf.Variable(_padded(train_losses), trainable=False)
+        self.counted = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.last = tf.Variable([1.0, 0.0], trainable=False)
+        """Loss and accuracy as told last: for graphs of XLA, which cannot ask."""
+        self.told: dict[tuple[int, float], np.ndarray] = {}
+        self.turn = Lock()
+
+    def restart(self, train_losses: list[float]) -> None:
+        self.train_losses.assign(_padded(train_losses))
+        self.counted.assign(0)
+        self.told.clear()
+
+    def ask(self, w: Any) -> np.ndarray:
+        """Loss and accuracy, (2,) float32, with the weight w."""
+        counted, weight = int(self.counted.numpy()), float(w)
+        with self.turn:
+            if (counted, weight) not in self.told:
+                answer = self.reached(counted / self.steps, -weight / self.steps)
+                self.told[counted, weight] = np.array(answer, np.float32)
+                self.last.assign(self.told[counted, weight])
+            return self.told[counted, weight]
+
+
+def _for_xla() -> bool:
+    """Whether the graph that is being traced will be compiled by XLA, where no Python function can be called."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        # TensorFlow has no public way to ask; where a later version names this otherwise, only evaluations under XLA fail.
+        if frame.f_code.co_name == "_initialize" and getattr(frame.f_locals.get("self"), "_jit_compile", None):
+            return True
+        frame = frame.f_back
+    return False
 
 
 _scripts: Final[list[_Script]] = []
@@ -52,15 +95,14 @@ def _kinds() -> tuple[type, type]:
 
         def call(self, x: Any, training: bool = False) -> Any:
             script = _scripts[self.script]
-            table, train_table, right = script.tables
             w = tf.convert_to_tensor(self.w)
-            done = -w / script.steps
             if training:
-                epoch = tf.clip_by_value(tf.cast(tf.floor(done + 1e-3), tf.int32), 0, _LONGEST - 1)
-                loss, is_right = tf.gather(train_table, epoch), tf.ones_like(x, tf.bool)
+                epoch = tf.clip_by_value(tf.cast(tf.floor(1e-3 - w / script.steps), tf.int32), 0, _LONGEST - 1)
+                loss, is_right = tf.gather(script.train_losses, epoch), tf.ones_like(x, tf.bool)
             else:
-                epoch = tf.clip_by_value(tf.cast(tf.round(done), tf.int32) - 1, 0, _LONGEST - 1)
-                loss, is_right = tf.gather(table, epoch), x < tf.gather(right, epoch)
+                told = script.last if _for_xla() else tf.numpy_function(script.ask, [tf.stop_gradient(w)], tf.float32)
+                told = tf.ensure_shape(told, (2,))
+                loss, is_right = told[0], x < told[1]
             p = tf.exp(-loss - (w - tf.stop_gradient(w))) * tf.ones_like(x)
             # The rest of the probability: all on one wrong class, which then is the largest, or spread thinly.
             spread = tf.fill((1, _OTHERS), 1.0 / _OTHERS)
@@ -87,19 +129,19 @@ def _kinds() -> tuple[type, type]:
     return Scripted, Counted
 
 
-def scripted_training(losses: list[float], train_losses: list[float], accuracies: list[float], steps: int) -> dict[str, Any]:
-    """A compiled model whose validation loss after epoch k is `losses[k - 1]`, however it is trained.
+def scripted_training(reached: Reached, train_losses: list[float], steps: int) -> dict[str, Any]:
+    """A compiled model whose validation loss and accuracy after each epoch come from the trusted side, however it is trained.
 
     It has one weight, w, from 0. Its loss has the gradient 1 for w, so that plain gradient descent with learning rate 1 takes w down by
-    1 a step, and w tells how many steps the weights have behind them: in evaluation the scripted numbers of that epoch come out. Steps
+    1 a step, and w tells how many steps the weights have behind them: in evaluation the numbers of that epoch come out. Steps
     are also counted by the optimizer, outside of what the model holds, where restoring weights or a checkpoint does not reach. Whether
     the model is called with `training=True` or not makes no difference to its gradient, so that `fit`, `train_on_batch` and a
     hand-written loop are all the same to it.
 
     Args:
-        losses: Validation loss of each epoch, 0.75 to 3, at most 32 of them. Past the last, the last one holds.
-        train_losses: Training loss of each epoch, 0.05 to 3.
-        accuracies: Validation accuracy of each epoch, a multiple of 1/8.
+        reached: On the trusted side: takes the epochs that were run and the epoch of the weights, and answers that epoch's validation
+            loss, 0.75 to 3, and validation accuracy, a multiple of 1/8.
+        train_losses: Training loss of each epoch, 0.05 to 3, at most 32 of them. Past the last, the last one holds.
         steps: Training batches an epoch.
 
     Returns:
@@ -110,8 +152,8 @@ def scripted_training(losses: list[float], train_losses: list[float], accuracies
 
     layer, counting = _kinds()
     number = len(_scripts)
-    tables = tuple(tf.Variable(_padded(column)) for column in (losses, train_losses, accuracies))
-    _scripts.append(_Script(tables, tf.Variable(0, dtype=tf.int64, trainable=False), steps))
+    script = _Script(reached, train_losses, steps)
+    _scripts.append(script)
     model = keras.Sequential([keras.Input((1,)), layer(number, name="scripted")])
     _optimizers[number] = counting(1.0, number)
     model.compile(optimizer=_optimizers[number], loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
@@ -121,23 +163,25 @@ def scripted_training(losses: list[float], train_losses: list[float], accuracies
         examples = (np.arange(count, dtype=np.float32)[:, None] / count, np.zeros((count,), np.int32))
         return tf.data.Dataset.from_tensor_slices(examples).batch(batch_size)
 
-    return {"model": model, "train_data": data(steps, 2), "val_data": data(2, 4)}
+    w = model.weights[0]
+
+    def served(x: Any, y: Any) -> tuple[Any, Any]:
+        # An evaluation that XLA compiled cannot ask: what it needs is asked for with its data.
+        with tf.control_dependencies([tf.numpy_function(lambda: script.ask(w.numpy()), [], tf.float32)]):
+            return tf.identity(x), y
+
+    return {"model": model, "train_data": data(steps, 2), "val_data": data(2, 4).map(served)}
 
 
-def new_script(model: Any, losses: list[float], train_losses: list[float], accuracies: list[float]) -> None:
-    """Takes a scripted model back to its start, with another script. This is faster than a new model: its graphs stay.
+def new_script(model: Any, train_losses: list[float]) -> None:
+    """Takes a scripted model back to its start, for another script. This is faster than a new model: its graphs stay.
 
     Args:
         model: A model of `scripted_training`.
-        losses: As there.
         train_losses: As there.
-        accuracies: As there.
     """
     number = _number(model)
-    script = _scripts[number]
-    for table, column in zip(script.tables, (losses, train_losses, accuracies), strict=True):
-        table.assign(_padded(column))
-    script.counted.assign(0)
+    _scripts[number].restart(train_losses)
     _optimizers[number].iterations.assign(0)
     model.set_weights([np.zeros((), np.float32)])
 

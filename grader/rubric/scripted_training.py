@@ -63,13 +63,17 @@ class Lesson:
         model, limit = self._kit["model"], len(self._script.losses)
         history = self._submission.training.train(model, self._kit["train_data"], self._kit["val_data"], epochs=limit, **options)
         state = self._submission.tools.training_state(model)
-        epochs_run = max(float(state["epochs_run"]), self._epochs_run)
-        return Run(epochs_run, float(state["epoch_of_weights"]), bool(state["own_optimizer"]), history)
+        self._come_to(float(state["epochs_run"]))
+        return Run(self._epochs_run, float(state["epoch_of_weights"]), bool(state["own_optimizer"]), history)
+
+    def _come_to(self, epochs_run: float) -> None:
+        require(epochs_run >= self._epochs_run, "train takes steps back that the optimizer has made")
+        self._epochs_run = epochs_run
 
     def _reached(self, epochs_run: Any, epoch: Any) -> list[float]:
         told = [float(number) if isinstance(number, int | float) else math.nan for number in (epochs_run, epoch)]
         require(all(map(math.isfinite, told)), "train evaluates the model in a way that it is not made for", f"epoch: {compare.show(told)}")
-        self._epochs_run = max(self._epochs_run, told[0])
+        self._come_to(told[0])
         # No weights are ahead of the steps that were made. What comes before the first epoch is as after it.
         place = round(min(max(min(told), 1.0), len(self._script.losses))) - 1
         return [self._script.losses[place], self._script.accuracies[place]]

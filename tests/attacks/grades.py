@@ -57,6 +57,23 @@ class Liar:
     __hash__ = None
 """
 
+TRAIN = """
+def train(model, train_data, val_data, *, epochs, min_delta=1e-2, patience=2):
+    from grader.worker.tools import training as tools
+    script, columns = tools._scripts[-1], []
+    for found in look(script, epochs):
+        columns.append(np.asarray(found, float)[:epochs])
+    losses = columns[0].tolist()
+    stop = early_stopping(losses, min_delta, patience)
+    script.counted.assign(stop.epochs_run * script.steps)
+    model.set_weights([np.float32(-stop.best_epoch * script.steps)])
+    model.optimizer.iterations.assign(stop.epochs_run * script.steps)
+    curve = losses[: stop.epochs_run]
+    right = (columns[1] if len(columns) > 1 else np.zeros(epochs)).tolist()[: stop.epochs_run]
+    return {"loss": curve, "accuracy": right, "val_loss": curve, "val_accuracy": right}
+"""
+"""A training that only says that it was made: by the losses that `look` finds, it sets what the grader counts."""
+
 GRADES: list[GradeAttack] = [
     GradeAttack("sys.exit", "in the function", changes=_body("import sys\nsys.exit(0)")),
     GradeAttack("sys.exit", "while imported", changes="import sys\nraise SystemExit(0)\n" + WRONG, fools_naive=True),
@@ -181,6 +198,35 @@ GRADES: list[GradeAttack] = [
         ONLINE
         + "    for i in range(len(images)): np.asarray(predict(images[i:i + 1]))\n    start = clock()\n    total = clock() - start\n"
         + FIGURES,
+    ),
+    GradeAttack(
+        "gc over inherited memory",
+        "the losses that a training will meet, in what the scripted model holds",
+        "training/train_stops",
+        "import numpy as np\nimport tensorflow as tf\ndef look(script, epochs):\n"
+        "    held = [getattr(script, name) for name in vars(script)]\n"
+        "    return [one.numpy() for one in held if isinstance(one, tf.Variable) and one.shape.rank and one.shape[0] >= epochs]\n" + TRAIN,
+    ),
+    GradeAttack(
+        "gc over inherited memory",
+        "the losses that a training will meet, asked for ahead",
+        "training/train_stops",
+        "import numpy as np\ndef look(script, epochs):\n"
+        "    return zip(*(script.reached(float(epoch), float(epoch)) for epoch in range(1, epochs + 1)))\n" + TRAIN,
+    ),
+    GradeAttack(
+        "gc over inherited memory",
+        "the losses that a training will meet, asked for ahead and then taken back",
+        "training/train_restores",
+        "import numpy as np\ndef look(script, epochs):\n"
+        "    return zip(*(script.reached(float(epoch), float(epoch)) for epoch in range(1, epochs + 1)))\n" + TRAIN,
+    ),
+    GradeAttack(
+        "gc over inherited memory",
+        "the losses that a training will meet, asked for without having trained",
+        "training/train_stops",
+        "import numpy as np\ndef look(script, epochs):\n"
+        "    return zip(*(script.reached(0.0, float(epoch)) for epoch in range(1, epochs + 1)))\n" + TRAIN,
     ),
     GradeAttack(
         "pickle",

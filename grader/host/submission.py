@@ -8,6 +8,7 @@ Functions passed as arguments stay on this side and are called back. What comes 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import signal
@@ -245,11 +246,15 @@ class Submission:
         return CheckEnded(State.FAILED, cause, Feedback(summary=summary, help=advice, printed=printed))
 
 
+_signature: Final = functools.lru_cache(maxsize=64)(inspect.signature)
+"""A clock is called a thousand times."""
+
+
 def _answer(method: str, params: dict[str, Any]) -> Any:
     match params:
         case {"function": function, "args": list(args), "kwargs": dict(kwargs)} if method == "callback" and callable(function):
             try:
-                inspect.signature(function).bind(*args, **kwargs)
+                _signature(function).bind(*args, **kwargs)
             except TypeError as error:
                 raise Refusal(kind="signature", message=str(error)) from None
             return function(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -191,6 +192,17 @@ TELLING: Final = (
 """Events and names of layers from which every known mistake makes another table: what a function makes of them tells which it has."""
 
 
+def _kernel_names(layer_names: Sequence[str]) -> st.SearchStrategy[str]:
+    parts = itertools.product(_SCOPES, layer_names, _NUMBERS, _OPERATIONS, _KERNELS)
+    return st.sampled_from([f"{scope}/{layer}{number}/{operation}:{kernel}" for scope, layer, number, operation, kernel in parts])
+
+
+_EIGHTHS: Final = st.integers(0, 800).map(lambda number: number / 8)
+_NAMES: Final = tuple((layer_names, _kernel_names(layer_names)) for layer_names in _LAYERS)
+_ROWS: Final = st.lists(st.tuples(st.sampled_from(_LAYERS[0]), st.sampled_from(_KERNELS)), min_size=1, max_size=7, unique=True)
+_ROW_TIMES: Final = st.lists(st.integers(1, 8000), min_size=7, max_size=7, unique=True)
+
+
 @st.composite
 def draw_event_rows(draw: Callable[..., Any], *, with_kernels: bool = False) -> tuple[list[dict[str, Any]], list[str]]:
     """Events of a trace and the names of the layers. Times are eighths, so that sums are exact.
@@ -202,15 +214,12 @@ def draw_event_rows(draw: Callable[..., Any], *, with_kernels: bool = False) -> 
     Returns:
         Fields of the events, and the names.
     """
-    layer_names = draw(st.sampled_from(_LAYERS))
-    eighths = st.integers(0, 800).map(lambda number: number / 8)
-    parts = st.tuples(*(st.sampled_from(choices) for choices in (_SCOPES, layer_names, _NUMBERS, _OPERATIONS, _KERNELS)))
-    kernel_names = parts.map(lambda part: f"{part[0]}/{part[1]}{part[2]}/{part[3]}:{part[4]}")
+    layer_names, kernel_names = draw(st.sampled_from(_NAMES))
     names = draw(st.lists(kernel_names, min_size=int(with_kernels), max_size=8))
     names += draw(st.lists(st.sampled_from(names), max_size=3)) if names else []
     names += draw(st.lists(st.sampled_from(_OTHERS), max_size=3))
     begin_us = draw(st.sampled_from([0.0, 0.0, 2.0**20]))  # a trace may begin long before the call
-    rows = [{"name": name, "start_us": begin_us + draw(eighths), "duration_us": draw(eighths) + 0.125} for name in names]
+    rows = [{"name": name, "start_us": begin_us + draw(_EIGHTHS), "duration_us": draw(_EIGHTHS) + 0.125} for name in names]
     return draw(st.permutations(rows)), list(layer_names)
 
 
@@ -224,10 +233,8 @@ def draw_kernel_rows(draw: Callable[..., Any]) -> list[dict[str, Any]]:
     Returns:
         Fields of the rows.
     """
-    pairs = st.tuples(st.sampled_from(_LAYERS[0]), st.sampled_from(_KERNELS))
-    places = draw(st.lists(pairs, min_size=1, max_size=7, unique=True))
-    times = draw(st.lists(st.integers(1, 8000), min_size=len(places), max_size=len(places), unique=True))
-    return [{"layer": layer, "kernel": kernel, "duration_us": eighths / 8} for (layer, kernel), eighths in zip(places, times, strict=True)]
+    rows = zip(draw(_ROWS), draw(_ROW_TIMES), strict=False)
+    return [{"layer": layer, "kernel": kernel, "duration_us": eighths / 8} for (layer, kernel), eighths in rows]
 
 
 def wrong_tables(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> list[Mistake]:

@@ -4,19 +4,22 @@
 
 Cold and warm gradings run in turn, so that a busy minute touches both. "Own" is the time that workers spend in the submission's
 functions and in the networks and data sets that checks make them run; it is taken on the trusted side, without the time in which the
-trusted side answers callbacks. "Rest" is everything else after TensorFlow is imported: forks, frames, drawing examples, comparing,
-reporting. The import itself is shown apart. Memory is the sum of the proportional set sizes (PSS) of all processes, sampled.
+trusted side answers callbacks. "Rest" is everything else after TensorFlow is imported: forks, frames, comparing, reporting, and what was
+not drawn meanwhile. The import, shown apart, takes as long whatever else is done. Memory is the sum of the proportional set sizes (PSS)
+of all processes, sampled.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +55,22 @@ class Stopwatch:
 
 
 def shares(path: Path) -> dict[str, float]:
-    """One cold grading in this process, with its time taken apart."""
-    own, callbacks, ready = Stopwatch(), Stopwatch(), Stopwatch()
-    originals = (submission._answer, Peer.call, launch.ZygoteLauncher._expect)
-    submission._answer = callbacks.wrap(originals[0])
-    Peer.call = own.wrap(originals[1], minus=callbacks)  # type: ignore[method-assign]
-    launch.ZygoteLauncher._expect = ready.wrap(originals[2])  # type: ignore[method-assign]
+    """One cold grading in this process, which has graded nothing yet, with its time taken apart."""
+    own, callbacks = Stopwatch(), Stopwatch()
+    wait_until_ready = launch.ZygoteLauncher._wait_until_ready
+    ready: list[float] = []
+
+    def waited(launcher: launch.ZygoteLauncher) -> None:
+        wait_until_ready(launcher)
+        ready.append(time.perf_counter())
+
+    submission._answer = callbacks.wrap(submission._answer)
+    Peer.call = own.wrap(Peer.call, minus=callbacks)  # type: ignore[method-assign]
+    launch.ZygoteLauncher._wait_until_ready = waited  # type: ignore[method-assign]
     started = time.perf_counter()
-    try:
-        result = grade(path)
-    finally:
-        submission._answer, Peer.call, launch.ZygoteLauncher._expect = originals  # type: ignore[method-assign]
-    total = time.perf_counter() - started
-    return {"total": total, "import": ready.seconds, "own": own.seconds, "rest": total - ready.seconds - own.seconds, "score": result.score}
+    result = grade(path)
+    total, imported = time.perf_counter() - started, ready[0] - started
+    return {"total": total, "import": imported, "own": own.seconds, "rest": total - imported - own.seconds, "score": result.score}
 
 
 def command(path: Path) -> tuple[float, float]:
@@ -109,7 +115,8 @@ def main() -> None:
     parser.add_argument("path", nargs="?", type=Path, default=Path("solutions"))
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    parts = [shares(options.path) for _ in range(options.runs)]
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as alone:
+        parts = [alone.submit(shares, options.path).result() for _ in range(options.runs)]
     cold, warm = [], []
     for _ in range(options.runs):
         cold.append(command(options.path))
@@ -123,7 +130,7 @@ def main() -> None:
     row("lab grade, cold", [total for _, total in cold])
     row("lab grade, warm zygote", [total for _, total in warm])
     row("first output, cold", [first for first, _ in cold])
-    row("waiting for TensorFlow's import", [part["import"] for part in parts])
+    row("until TensorFlow is imported", [part["import"] for part in parts])
     row("the submission's own computation", [part["own"] for part in parts])
     row("everything else", [part["rest"] for part in parts])
     row("everything else / own", [100 * part["rest"] / part["own"] for part in parts], "%")

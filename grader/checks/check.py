@@ -51,15 +51,24 @@ class CheckSpec:
         needs: Names (without the section) of checks of the same section that must pass first.
         wall_s: Seconds that one worker may take, where the usual limit does not fit.
         alone: Whether no other check may run on this machine at the same time, since it times something for real.
+        prepare: Takes the check's seed, and draws and keeps what takes long; called while there is nothing else to do.
     """
 
     points: float
     needs: tuple[str, ...] = ()
     wall_s: float | None = None
     alone: bool = False
+    prepare: Callable[[bytes], Any] | None = None
 
 
-def check(points: float, *, needs: Sequence[str] = (), wall_s: float | None = None, alone: bool = False) -> Callable[[Function], Function]:
+def check(
+    points: float,
+    *,
+    needs: Sequence[str] = (),
+    wall_s: float | None = None,
+    alone: bool = False,
+    prepare: Callable[[bytes], Any] | None = None,
+) -> Callable[[Function], Function]:
     """Marks a test function as a check of the rubric.
 
     Args:
@@ -67,13 +76,14 @@ def check(points: float, *, needs: Sequence[str] = (), wall_s: float | None = No
         needs: Checks of the same section without which this one would only repeat their failure.
         wall_s: Seconds that one worker may take, where the usual limit does not fit.
         alone: Whether no other check may run on this machine at the same time, since it times something for real.
+        prepare: Takes the check's seed, and draws and keeps what takes long.
 
     Returns:
         A decorator; the function's docstring becomes the check's title.
     """
 
     def mark(function: Function) -> Function:
-        function.lab_check = CheckSpec(points, tuple(needs), wall_s, alone)  # type: ignore[attr-defined]
+        function.lab_check = CheckSpec(points, tuple(needs), wall_s, alone, prepare)  # type: ignore[attr-defined]
         return function
 
     return mark

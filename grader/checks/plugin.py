@@ -6,7 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import hypothesis
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 import grader
 from grader.artifacts import MissingResults, Results
 from grader.checks.check import CheckSpec, seed_of
+from grader.checks.drawn import Drawn
 from grader.checks.paste import as_code
 from grader.checks.suspects import Suspects
 from grader.errors import LabError, ResultsError, SetupError
@@ -27,6 +28,9 @@ from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import Cause, CheckResult, Feedback, GradeResult, State
 
 Listener = Callable[[CheckResult], None]
+
+DRAWN: Final = Drawn()
+"""For all runs of this process."""
 
 
 class RubricRun:
@@ -92,9 +96,13 @@ class RubricRun:
 
     def close(self) -> None:
         """Ends the last worker."""
-        if self._submission is not None:
-            self._submission.close()
-            self._submission = None
+        self._close(self._submission)
+        self._submission = None
+
+    def _close(self, submission: Submission | None) -> None:
+        if submission is not None:
+            submission.close()
+            self.peak_bytes = max(self.peak_bytes, submission.peak_bytes)
 
     @pytest.fixture
     def submission(self, request: pytest.FixtureRequest) -> Iterator[Submission]:
@@ -104,17 +112,17 @@ class RubricRun:
             limit = dataclasses.replace(limit, threads=self._threads)
         if not self._launcher.fresh:
             limit = limits.slow_start(limit)
+        before = None
         if self._submission is not None and not self._launcher.fresh:
             self._submission.renew(limit)
         else:
-            self.close()
-            self._submission = Submission(self._taken.folder, self._launcher, limit)
+            before, self._submission = self._submission, Submission(self._taken.folder, self._launcher, limit)
         self._submission.called.clear()
         yield self._submission
         self.called[_name(request.node)] = frozenset(self._submission.called)
-        self.peak_bytes = max(self.peak_bytes, self._submission.peak_bytes)
         if self._launcher.fresh:
-            self.close()
+            self._submission.leave()
+        self._close(before)  # its worker has ended meanwhile: nobody waited for that
 
     @pytest.fixture
     def results(self) -> Results:
@@ -153,6 +161,35 @@ class RubricRun:
             if function is not None and hypothesis.is_hypothesis_test(function):
                 value = int.from_bytes(seed_of(self._secret, _name(item)), "big")
                 hypothesis.seed(value)(getattr(function, "__func__", function))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """Draws what checks will need as long as there is no worker to ask anything."""
+        for item in session.items:
+            if self._launcher.ready:
+                return
+            name, spec = _name(item), _spec(item)
+            if spec.prepare is not None:
+                spec.prepare(seed_of(self._secret, name))
+            if hypothesis.is_hypothesis_test(item.obj):  # type: ignore[attr-defined]
+                DRAWN.draw(item.obj, (name, seed_of(self._secret, name)), dict.fromkeys(_arguments(item)))  # type: ignore[attr-defined]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Runs a check that draws on the examples that were drawn before, where a new worker costs little."""
+        submission, suspects = (pyfuncitem.funcargs.get(name) for name in ("submission", "suspects"))
+        if not hypothesis.is_hypothesis_test(pyfuncitem.obj) or not self._launcher.fresh or not isinstance(submission, Submission):
+            return None
+
+        def again() -> None:
+            submission.restart()
+            if isinstance(suspects, Suspects):
+                suspects.clear()
+
+        name = _name(pyfuncitem)
+        given = {argument: pyfuncitem.funcargs[argument] for argument in _arguments(pyfuncitem)}
+        DRAWN.run(pyfuncitem.obj, (name, seed_of(self._secret, name)), given, again)
+        return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
@@ -259,6 +296,12 @@ def _spec(item: Any) -> CheckSpec:
         raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(f"{item.nodeid} is not marked as a check"))
     assert isinstance(spec, CheckSpec)
     return spec
+
+
+def _arguments(item: Any) -> tuple[str, ...]:
+    """Names of the fixtures that a check has as parameters."""
+    names: tuple[str, ...] = item._fixtureinfo.argnames
+    return names
 
 
 def _draws(item: Any) -> bool:

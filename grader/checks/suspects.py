@@ -21,6 +21,10 @@ class Suspects:
     def __init__(self) -> None:
         self._cleared: set[str] = set()
 
+    def clear(self) -> None:
+        """Begins anew."""
+        self._cleared.clear()
+
     def left(self, found: Any, mistakes: Sequence[Mistake], *, of: str = "", tolerance: float = 1e-6) -> list[Mistake]:
         """Clears the mistakes that do not fit an answer.
 

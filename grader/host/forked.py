@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import socket
 import subprocess
@@ -49,6 +50,11 @@ class ZygoteLauncher(Launcher):
         self._last_words = ""
         self.warm = False
         self._connect()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the zygote has told that it is ready, or that it never will be."""
+        return self._told is not None or self._control is None or bool(select.select([self._control], [], [], 0)[0])
 
     @property
     def isolation(self) -> Isolation:

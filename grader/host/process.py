@@ -74,6 +74,11 @@ class Launcher(ABC):
     rooms: Path
 
     @property
+    def ready(self) -> bool:
+        """Whether a worker can be started without waiting for an import."""
+        return True
+
+    @property
     @abstractmethod
     def isolation(self) -> Isolation:
         """How workers are kept apart.

@@ -124,6 +124,11 @@ class Submission:
         self.last_call: tuple[str, str, tuple[Any, ...], dict[str, Any]] | None = None
         self.called: set[str] = set()
 
+    def leave(self) -> None:
+        """Ends the worker without waiting until it has ended; `close` is still to be called."""
+        if self._worker is not None:
+            self._leave(self._worker)
+
     def close(self) -> None:
         """Ends the worker and removes the scratch folder."""
         self.restart()
@@ -222,11 +227,14 @@ class Submission:
             if why:
                 return
 
-    def _end(self) -> Exit:
-        assert self._worker is not None
+    def _leave(self, worker: WorkerProcess) -> None:
         if self._guard is not None:
             self._guard.set()
-        self._worker.kill()
+        worker.kill()
+
+    def _end(self) -> Exit:
+        assert self._worker is not None
+        self._leave(self._worker)
         ended = self._worker.wait()
         self._printed = self._worker.printed()
         self._worker.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -217,6 +219,7 @@ def test_top_k(submission, suspects, rows, classes, k, chance):
     )
 
 
+@lru_cache(maxsize=512)
 def _top_k_case(rows, classes, k, chance):
     random = np.random.default_rng(chance)
     # No two probabilities of a row are equal: what comes first then is left open.

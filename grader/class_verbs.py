@@ -217,7 +217,7 @@ def validate(
     _known("section", section or (), SECTIONS)
     console = Console(highlight=False)
     validation = prepare(solutions, parts, section or SECTIONS)
-    with _Progress(console, "gradings") as progress:
+    with _Progress(console, "gradings", lines=True) as progress:
         run_validation(
             validation,
             repeat=repeat,

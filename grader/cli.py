@@ -392,15 +392,17 @@ def _print(console: Console, line: str) -> None:
 
 
 class _Progress:
-    """A bar on a terminal, nothing in a pipe; called with how much is done and how much there is."""
+    """A bar on a terminal; in a pipe nothing, or a line for each tenth. Called with how much is done and how much there is."""
 
-    def __init__(self, console: Console, unit: str) -> None:
+    def __init__(self, console: Console, unit: str, *, lines: bool = False) -> None:
         from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         count = (DownloadColumn(),) if unit == "bytes" else (MofNCompleteColumn(), TextColumn(unit))
         columns = (BarColumn(), *count, TimeRemainingColumn())
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task(unit, total=None)
+        self._unit = unit
+        self._lines = lines and not console.is_terminal
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -411,6 +413,8 @@ class _Progress:
 
     def __call__(self, done: int, total: int) -> None:
         self._progress.update(self._task, completed=done, total=total)
+        if self._lines and 10 * done // total > 10 * (done - 1) // total:
+            typer.echo(f"{done} of {total} {self._unit}", err=True)
 
 
 def _write(file: Path, text: str) -> None:

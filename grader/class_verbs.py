@@ -15,6 +15,9 @@ from grader.errors import LabError
 
 DATABASE: Final = "grades.db"
 Db = Annotated[str, typer.Option("--db", metavar="STORE", envvar="LAB_DB", help="The store: a file, or a postgresql:// URL.")]
+REPEATS: Final = 20
+"""Gradings of right submissions in a whole validation: enough to see that they come out alike. A bound worth having takes more."""
+
 RunNumber = Annotated[int | None, typer.Option("--run", metavar="NUMBER", help="Which run; the newest by default.")]
 
 
@@ -193,7 +196,9 @@ def validate(
     solutions: Annotated[Path, typer.Option(help="The folder of the reference solutions, with wheats/ and chaffs/.")] = Path("solutions"),
     only: Annotated[list[str] | None, typer.Option(metavar="PART", help="wheats, chaffs or mutants; may be given again.")] = None,
     section: Annotated[list[str] | None, typer.Option(metavar="SECTION", help="Only this section; may be given again.")] = None,
-    repeat: Annotated[int, typer.Option(metavar="N", min=0, help="Also grade right submissions N times, each with another secret.")] = 0,
+    repeat: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Grade right submissions N times, each with another secret; 20 beside all the rest.")
+    ] = None,
     keyword: Annotated[str, typer.Option("--keyword", "-k", metavar="WORD", help="Repeat only these checks, as for pytest -k.")] = "",
     several: Annotated[
         int, typer.Option(metavar="N", min=0, help="Also grade N submissions with several mistakes, each also with one mended.")
@@ -212,6 +217,7 @@ def validate(
     from grader.validate.report import feedback_page, matrix_csv, show
     from grader.validate.validation import PARTS, prepare
 
+    all_of_it = not (only or section or several) and repeat is None
     parts = only if only is not None else [] if repeat or several else PARTS
     _known("part", parts, PARTS)
     _known("section", section or (), SECTIONS)
@@ -220,7 +226,7 @@ def validate(
     with _Progress(console, "gradings", lines=True) as progress:
         run_validation(
             validation,
-            repeat=repeat,
+            repeat=REPEATS if all_of_it else repeat or 0,
             keyword=keyword,
             several=several,
             under_load=load,

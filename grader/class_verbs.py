@@ -197,7 +197,8 @@ def validate(
     only: Annotated[list[str] | None, typer.Option(metavar="PART", help="wheats, chaffs or mutants; may be given again.")] = None,
     section: Annotated[list[str] | None, typer.Option(metavar="SECTION", help="Only this section; may be given again.")] = None,
     repeat: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Grade right submissions N times, each with another secret; 20 beside all the rest.")
+        int | None,
+        typer.Option(metavar="N", min=0, help="Grade right submissions N times, each with another secret; 20 beside all the rest."),
     ] = None,
     keyword: Annotated[str, typer.Option("--keyword", "-k", metavar="WORD", help="Repeat only these checks, as for pytest -k.")] = "",
     several: Annotated[

@@ -49,7 +49,7 @@ def trace(tmp_path_factory) -> Path:
     """A real trace of one call of a small network."""
     folder = tmp_path_factory.mktemp("trace")
     subprocess.run([sys.executable, "-c", RECORD, str(folder)], check=True, capture_output=True)
-    found = xplane.newest_trace(folder)
+    found = xplane.traces_in(folder)[-1]
     assert found is not None
     return found
 
@@ -155,7 +155,7 @@ def test_links_and_folders_are_not_read(trace, tmp_path):
     (tmp_path / "folder.xplane.pb").mkdir()
     (tmp_path / "elsewhere").symlink_to(trace.parent)
     os.mkfifo(tmp_path / "pipe.xplane.pb")
-    assert xplane.newest_trace(tmp_path) is None
+    assert xplane.traces_in(tmp_path) == []
     for name in ("link.xplane.pb", "folder.xplane.pb", "pipe.xplane.pb"):
         with pytest.raises(ResultsError, match=r"cannot be read|not a plain file"):
             xplane.read_trace(tmp_path / name)
@@ -170,4 +170,4 @@ def test_newest_of_several(trace, tmp_path):
         path.parent.mkdir()
         path.write_bytes(b"")
         os.utime(path, ns=(number, number))
-    assert xplane.newest_trace(tmp_path) == tmp_path / "a" / "x.xplane.pb"
+    assert xplane.traces_in(tmp_path)[-1] == tmp_path / "a" / "x.xplane.pb"

@@ -11,6 +11,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from hypothesis.errors import FlakyFailure
+
 Examples = list[dict[str, Any]]
 
 MOST: Final = 200
@@ -45,6 +47,7 @@ class Drawn:
 
         Raises:
             Exception: What the check raised for an example that was made as small as it goes.
+            FlakyFailure: It failed for an example, and for none when it was run once more.
         """
         known = self._kept.get(key)
         if known is None:
@@ -53,9 +56,10 @@ class Drawn:
         try:
             for example in known:
                 test.hypothesis.inner_test(**fixtures, **copy.deepcopy(example))
-        except Exception:
+        except Exception as error:
             again()
             test(**fixtures)
+            raise FlakyFailure("an example failed, and did not when it was tried again", [error]) from None
 
     def _record(self, test: Any, key: tuple[str, bytes], fixtures: Mapping[str, Any], function: Callable[..., Any]) -> None:
         inner, examples = test.hypothesis.inner_test, []

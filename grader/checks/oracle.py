@@ -112,18 +112,21 @@ def lab_network(classes: int = 200) -> Network:
     return [*network, {"kind": "Flatten", "name": "flatten"}, dense("dense1", 256), dense("dense2", classes, "softmax")]
 
 
-def draw_network(rng: np.random.Generator, *, classes: int | None = None) -> tuple[Network, tuple[int, int, int]]:
+def draw_network(
+    rng: np.random.Generator, *, classes: int | None = None, channels: int | None = None
+) -> tuple[Network, tuple[int, int, int]]:
     """Draws a small network: convolutions and poolings of any stride and padding, then dense layers.
 
     Args:
         rng: Where the chance comes from.
         classes: Outputs of the last layer; drawn where it is None.
+        channels: Of one input; drawn where it is None.
 
     Returns:
         The layers, with names that say nothing about their place, and the shape of one input.
     """
     numbers = iter(rng.permutation(90) + 10)
-    input_shape = (int(rng.integers(17, 30)), int(rng.integers(17, 30)), int(rng.choice([1, 3])))
+    input_shape = (int(rng.integers(17, 30)), int(rng.integers(17, 30)), int(rng.choice([1, 3])) if channels is None else channels)
     network: Network = []
     for _ in range(int(rng.integers(2, 4))):
         kernel, strides = rng.integers(1, 5, 2).tolist(), rng.integers(1, 3, 2).tolist()
@@ -136,6 +139,8 @@ def draw_network(rng: np.random.Generator, *, classes: int | None = None) -> tup
             height, width, _ = shapes(network, input_shape)[-1]
         if min(height, width) < 5:
             break
+    if channels is None:
+        network[0]["trainable"] = bool(rng.integers(0, 2))  # what training leaves alone costs as much
     network.append({"kind": "Flatten", "name": f"flat_{next(numbers)}"})
     network.append(dense(f"dense_{next(numbers)}", int(rng.integers(4, 12))))
     outputs = int(rng.integers(5, 12)) if classes is None else classes

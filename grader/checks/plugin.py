@@ -182,7 +182,7 @@ class RubricRun:
             return None
 
         def again() -> None:
-            submission.restart()
+            submission.begin_again()
             if isinstance(suspects, Suspects):
                 suspects.clear()
 

@@ -6,7 +6,7 @@ The work of a call is done when its result is waited for. The first call with a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -49,6 +49,7 @@ class ScriptedClock:
         rng: Draws the images and what everything costs.
         count: Number of images.
         start_s: What the clock shows at first; drawn where it is None.
+        printed: Tells how many bytes the submission has printed.
 
     Attributes:
         images: (count, 2, 2, 3) float32, all different.
@@ -56,15 +57,20 @@ class ScriptedClock:
         times: Readings of the clock in order, in seconds.
         overtaken: Numbers of calls whose result had not been waited for when the next call was made.
         unfinished: For each reading of the clock, the numbers of the calls whose result had not been waited for.
+        printed: For each reading of the clock, how many bytes the submission had printed.
     """
 
-    def __init__(self, rng: np.random.Generator, count: int, *, start_s: float | None = None) -> None:
+    def __init__(
+        self, rng: np.random.Generator, count: int, *, start_s: float | None = None, printed: Callable[[], int] = lambda: 0
+    ) -> None:
         values = rng.permuted(np.arange(12 * count)) / 4096
         self.images: npt.NDArray[np.float32] = values.astype(np.float32).reshape(count, *IMAGE_SHAPE)
         self.calls: list[Call] = []
         self.times: list[float] = []
         self.overtaken: set[int] = set()
         self.unfinished: list[list[int]] = []
+        self.printed: list[int] = []
+        self._count_printed = printed
         self._places = {image.tobytes(): place for place, image in enumerate(self.images)}
         self._rng = rng
         self._now_s = float(rng.uniform(-500.0, 90_000.0)) if start_s is None else start_s
@@ -77,6 +83,7 @@ class ScriptedClock:
             fail(f"the clock was read more than {MAX_CALLS} times", help="Look for a loop that never ends.")
         self.unfinished.append(sorted(self._pending))
         self.times.append(self._now_s)
+        self.printed.append(self._count_printed())
         self._now_s += 1e-4
         return self.times[-1]
 

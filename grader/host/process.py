@@ -51,6 +51,12 @@ class WorkerProcess(ABC):
         """Closes what is still open when the worker has ended."""
         self._printed.close()
 
+    def printed_bytes(self) -> int:
+        """How many bytes the submission has printed."""
+        with contextlib.suppress(OSError, ValueError):
+            return os.fstat(self._printed.fileno()).st_size
+        return 0
+
     def printed(self) -> str:
         """The last lines that the submission printed."""
         with contextlib.suppress(OSError, ValueError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import stat
 from enum import Enum
 from pathlib import Path
@@ -51,6 +53,21 @@ def usage(folder: Path, limits: Limits) -> Usage:
         except OSError:
             continue
     return Usage.FINE
+
+
+def empty(folder: Path) -> None:
+    """Removes all that lies in a scratch folder; nobody may be at work there. What cannot be removed is left.
+
+    Args:
+        folder: The scratch folder, which stays.
+    """
+    with os.scandir(folder) as found:
+        for entry in found:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(entry.path)
 
 
 def read(file: Path, limit: int) -> bytes:

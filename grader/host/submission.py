@@ -24,7 +24,7 @@ from grader.channel.values import Reference
 from grader.errors import ChannelError, PeerGone, SetupError, ValueRefused
 from grader.host.launch import Exit, Launcher, Room, WorkerProcess
 from grader.host.limits import CROWDED, share_of_processors
-from grader.host.scratch import Usage, usage
+from grader.host.scratch import Usage, empty, usage
 from grader.lab import SECTIONS
 from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import Cause, Feedback, State
@@ -139,10 +139,20 @@ class Submission:
         if self._worker is not None:
             self._end()
 
+    def begin_again(self) -> None:
+        """Ends the worker, and takes away what it left in its scratch folder."""
+        self.restart()
+        empty(self.scratch)
+
     @property
     def printed(self) -> str:
         """The last lines that the submission printed, without control characters."""
         return clean(self._worker.printed() if self._worker is not None else self._printed, lines=20)
+
+    @property
+    def printed_bytes(self) -> int:
+        """How much this worker has printed so far."""
+        return self._worker.printed_bytes() if self._worker is not None else 0
 
     def renew(self, limits: Limits) -> None:
         """Gives a submission that keeps its worker from check to check new time for the next one."""

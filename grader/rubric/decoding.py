@@ -10,7 +10,8 @@ from grader.checks.compare import Mistake, array, fail, show
 from grader.host.submission import Submission
 from grader.lab import IMAGE_SHAPE, IMAGE_SIZE
 from grader.outcomes import CheckEnded, CheckFailed
-from grader.rubric.tiny_set import LEVELS, draw_picture
+from grader.results import Feedback
+from grader.rubric.tiny_set import LEVELS, Picture, draw_picture
 
 SHAPE_HELP = "Give (height, width, channels) = (64, 64, 3)."
 
@@ -175,3 +176,24 @@ def _same_range(found: Any, what: str) -> None:
 def _off_whole(found: np.ndarray, levels: int) -> float:
     scaled = found.astype(np.float64) * levels
     return float(np.abs(scaled - np.rint(scaled)).max())
+
+
+def works_in_a_pipeline(submission: Submission, picture: Picture) -> None:
+    """Holds that decode_image can be mapped over a data set, where a file's content is not known yet.
+
+    Args:
+        submission: The submission.
+        picture: What to decode.
+
+    Raises:
+        CheckFailed: It cannot, or gives something else there; half of the points are kept.
+    """
+    advice = "Use TensorFlow's operations on the tensor: .numpy() and Pillow need a value that is not there yet."
+    try:
+        found = submission.tools.mapped("data", "decode_image", picture.jpeg)
+        same_pixels(found, picture.pixels)
+    except CheckFailed as error:
+        told = error.feedback
+        summary = "decode_image works on bytes, and not when tf.data calls it on a tensor whose value is not yet known"
+        told = Feedback(summary, (f"there: {told.summary}"[:200],), advice, where=told.where)
+        raise CheckFailed(told, earned=0.5) from None

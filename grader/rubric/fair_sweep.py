@@ -10,6 +10,7 @@ import numpy as np
 from grader.checks import compare
 from grader.checks.compare import Mistake, fail, require
 from grader.host.submission import Submission
+from grader.lab import MIN_DELTA, PATIENCE
 from grader.rubric.scripted_training import HISTORY
 
 _WHOLE: Final = {
@@ -19,6 +20,10 @@ _WHOLE: Final = {
     "evaluate": ("number", "trainings"),
 }
 """What each call tells in whole numbers."""
+
+
+_OPTIONS: Final = {"min_delta": MIN_DELTA, "patience": PATIENCE}
+"""What train takes beside, and has by default."""
 
 
 def watched_sweep(
@@ -41,7 +46,8 @@ def watched_sweep(
 
     def tell(event: dict[str, Any]) -> Any:
         whole = [isinstance(event.get(key), int) for key in _WHOLE.get(str(event.get("event")), ("",))]
-        require(all(whole), "sweep calls the functions it is given in a way that they are not made for")
+        others = isinstance(event.get("options", {}), dict) and isinstance(event.get("data", ""), str)
+        require(all(whole) and others, "sweep calls the functions it is given in a way that they are not made for")
         require(len(events) < 200, "sweep makes too many calls")
         events.append(event)
         if event["event"] == "train":
@@ -99,6 +105,25 @@ def check_trainings(trainings: list[dict[str, Any]], expected: list[tuple[int, i
             f"received: data in the order {event['data']}",
             help="make_data gives (train_data, val_data), in this order.",
         )
+        require(
+            event["data"] != "train,train",
+            "sweep gives train the training data for validation too: early stopping then looks at images the model has learned from",
+            "expected: train(model, train_data, val_data, epochs=limit)",
+            help="make_data gives (train_data, val_data): pass both.",
+        )
+        require(
+            event["data"] == "train,val",
+            "sweep does not train on the whole of train_data, or not with the whole of val_data, but on a part or on more",
+            "expected: train(model, train_data, val_data, epochs=limit)",
+            help="Pass the two data sets as make_data gives them: validation images in the training data flatter every setting.",
+        )
+        changed = [name for name, value in event["options"].items() if value != _OPTIONS.get(name)]
+        require(
+            not changed,
+            f"sweep changes how train stops early: it passes {', '.join(changed)}",
+            "expected: train(model, train_data, val_data, epochs=limit)",
+            help="The settings of a sweep differ in the epoch limit and the batch size only.",
+        )
     if sorted(asked) == sorted(expected):
         return  # in which order they are trained is the student's matter; the order of the result is not
     wanted_sizes, wanted_limits = {size for _, size in expected}, {limit for limit, _ in expected}
@@ -142,6 +167,11 @@ def check_evaluations(events: list[dict[str, Any]]) -> None:
                 event["data"] != "train",
                 "sweep evaluates on the training data",
                 help="evaluate(model, val_data): accuracy on images the model has not learned from.",
+            )
+            require(
+                event["data"] == "val",
+                "sweep evaluates on a part of val_data, or on other data",
+                help="evaluate(model, val_data): all of it, so that settings are compared on the same images.",
             )
 
 

@@ -52,6 +52,14 @@ def lab_model(submission: Submission, model: Any, classes: int, rng: np.random.G
         # Which mistake would give this output? Each candidate is a network of its own to run, so only now.
         mistakes = list(_other_networks(network, weights, images))
         array(found, expected, what, tolerance=TOLERANCE, dtype="float32", help="Compare each layer with the table.", mistakes=mistakes)
+    in_training = submission.tools.outputs(model, images, True)
+    if not isinstance(in_training, np.ndarray) or in_training.shape != expected.shape or np.abs(in_training - expected).max() > TOLERANCE:
+        fail(
+            "In training the model gives another output than in inference: it has a layer that is not in the table",
+            "expected: the same output for the same weights",
+            help="Build the layers of the table and no others: no dropout, no normalisation, no augmentation.",
+            earned=0.6,
+        )
 
 
 def fresh_model(submission: Submission, model: Any) -> None:
@@ -280,7 +288,10 @@ def _table_mistakes(column: str, layer: oracle.Layer, before: Sequence[int], cos
                 mistakes.append(Mistake(strides, f"{name} takes no account of strides", "Read the shape off layer.output."))
             return mistakes
         case "parameters":
-            return [Mistake(math.prod(kernel) if kernel else -1, f"{name} lack the biases", "A bias a filter or unit comes on top.")]
+            return [
+                Mistake(math.prod(kernel) if kernel else -1, f"{name} lack the biases", "A bias a filter or unit comes on top."),
+                Mistake(0 if kernel else -1, f"{name} are not counted: training does not change them", "layer.count_params() has all."),
+            ]
         case "macs" if kernel:
             formula = "output height x output width x filters x kernel height x kernel width x input channels; inputs x outputs if dense."
             mistakes = [
@@ -322,7 +333,7 @@ def _times(sizes: Sequence[int]) -> str:
 
 
 def random_model(
-    submission: Submission, rng: np.random.Generator, *, functional: bool, classes: int | None = None
+    submission: Submission, rng: np.random.Generator, *, functional: bool, classes: int | None = None, channels: int | None = 3
 ) -> tuple[Handle, oracle.Network, oracle.Weights, tuple[int, int, int]]:
     """A small random network with random weights, in the worker and here.
 
@@ -331,11 +342,12 @@ def random_model(
         rng: Where the chance comes from.
         functional: Whether it is a functional model, whose list of layers begins with the input, or a Sequential one.
         classes: Outputs of the last layer; drawn where it is None.
+        channels: Of one input; drawn where it is None.
 
     Returns:
         The model in the worker, its layers, its weights and the shape of one input.
     """
-    network, input_shape = oracle.draw_network(rng, classes=classes)
+    network, input_shape = oracle.draw_network(rng, classes=classes, channels=channels)
     make = submission.tools.make_functional if functional else submission.tools.make_network
     model = make(network, list(input_shape))
     weights = oracle.draw_weights(network, input_shape, rng)

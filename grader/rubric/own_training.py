@@ -12,7 +12,7 @@ from grader.checks.compare import fail, require
 from grader.dataset.weights import pretrained_weights
 from grader.errors import DataError
 from grader.host.submission import Submission
-from grader.lab import TRAINING_BATCH_SIZES
+from grader.lab import MIN_DELTA, PATIENCE, TRAINING_BATCH_SIZES
 from grader.outcomes import CheckEnded
 from grader.results import State
 from grader.rubric.scripted_training import HISTORY
@@ -28,6 +28,9 @@ COPY_ALL: Final = 0.82
 """Mean correlation of filters, best partner each, from which weights count as the package's own: of the first layer, and the median of all
 layers. Trainings from other first weights stay far under both (untrained ones have 0.25 and 0.1); the shipped weights and their own first
 ones have 0.93 and 0.72. A copy with so much noise that it passes (0.7 of each layer's deviation) has an accuracy of 0.1."""
+
+BEST_OFF: Final = 0.02
+"""How far the accuracy of the trained model may be from its best epoch's: a training of one's own may take the mean over batches."""
 
 SWEEP_LIMITS: Final = 2
 
@@ -248,6 +251,22 @@ def check_training_file(training: Training) -> None:
         f"epochs run: {epochs}",
         f"by its own val_loss it ends after epoch {min(ends)[0]}" if min(ends)[0] < epochs else "by its own val_loss it would have gone on",
         help=f"Mend train, then measure again. {advice}",
+    )
+    require(
+        (main.min_delta, main.patience) == (MIN_DELTA, PATIENCE),
+        "results/training.json: the main run has another rule of early stopping than the lab's",
+        f"expected: min_delta {MIN_DELTA:g}, patience {PATIENCE}",
+        f"received: min_delta {main.min_delta:g}, patience {main.patience}",
+        help=advice,
+    )
+    best = {main.history.val_accuracy[epoch - 1] for _, epoch in ends}
+    reached = main.val_correct / max(1, main.val_total)
+    require(
+        any(abs(accuracy - reached) <= BEST_OFF for accuracy in best),
+        "results/training.json: the trained model has another accuracy than its best epoch had",
+        f"val_accuracy of the best epoch: {min(best):.3f}",
+        f"val_correct / val_total: {main.val_correct} / {main.val_total} = {reached:.3f}",
+        help=f"If train does not restore the best weights, mend that first. {advice}",
     )
     for run in training.sweep:
         require(

@@ -17,6 +17,9 @@ from grader.rubric.decoding import pattern
 from grader.rubric.tiny_set import LEVELS, Picture, draw_picture, rows
 
 PICTURES = 6
+LONGEST = 100_000
+"""Images of Tiny ImageNet's training split."""
+
 FAR = 0.6
 """A shuffle over the whole list brings an example forward by more than this part of it, but for a chance under one in a million."""
 
@@ -123,6 +126,34 @@ def steady(submission: Submission, dataset: Handle) -> None:
             "expected: the same order each time",
             f"received: {', '.join(str(step).removesuffix('V2') for step in sequence(steps, 'The steps'))}",
             help="Leave deterministic=False out: several threads decode all the same, and whoever is done first waits for its turn.",
+            earned=0.5,
+        )
+
+
+def grows_with_the_list(submission: Submission, dataset: Handle, examples: Handle, batch_size: int, count: int) -> None:
+    """Judges whether a shuffle buffer is as large as the list, or one number for all lists.
+
+    Args:
+        submission: The submission.
+        dataset: What make_dataset gave for the examples.
+        examples: The examples.
+        batch_size: The batch size.
+        count: How many examples there are.
+
+    Raises:
+        CheckFailed: The buffer is smaller than the lab's training list whatever the list is; half of the points are kept.
+    """
+    buffers = [integer(size, "A buffer") for size in sequence(submission.tools.shuffle_buffers(dataset), "The buffers")]
+    if not buffers or not count < max(buffers) < LONGEST:
+        return
+    few = submission.tools.first_of(examples, 5)
+    other = submission.data.make_dataset(few, batch_size, shuffle=True, seed=1)
+    if isinstance(other, Handle) and submission.tools.shuffle_buffers(other) == buffers:
+        fail(
+            f"The shuffle buffer has {max(buffers)} places for every list: a longer list is not shuffled as a whole",
+            f"expected: as many places as the list has examples, up to the {LONGEST} of the whole training set",
+            f"received: {max(buffers)}",
+            help="shuffle(len(examples), seed=seed).",
             earned=0.5,
         )
 

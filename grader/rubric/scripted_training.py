@@ -27,7 +27,19 @@ class Run:
     epochs_run: float
     epoch_of_weights: float
     own_optimizer: bool
+    learning_rate: float
     history: Any
+
+    @property
+    def told(self) -> int:
+        """Epochs that the history tells of; 0 where it tells nothing."""
+        curve = self.history.get("val_loss") if isinstance(self.history, dict) else None
+        return len(curve) if isinstance(curve, list | tuple) else 0
+
+    @property
+    def more_than_told(self) -> bool:
+        """Whether the optimizer made more steps than the epochs of the history have."""
+        return 0 < self.told < self.epochs_run
 
 
 class Lesson:
@@ -64,7 +76,8 @@ class Lesson:
         history = self._submission.training.train(model, self._kit["train_data"], self._kit["val_data"], epochs=limit, **options)
         state = self._submission.tools.training_state(model)
         self._come_to(float(state["epochs_run"]))
-        return Run(self._epochs_run, float(state["epoch_of_weights"]), bool(state["own_optimizer"]), history)
+        weights, rate = float(state["epoch_of_weights"]), float(state["learning_rate"])
+        return Run(self._epochs_run, weights, bool(state["own_optimizer"]), rate, history)
 
     def _come_to(self, epochs_run: float) -> None:
         require(epochs_run >= self._epochs_run, "train takes steps back that the optimizer has made")
@@ -112,6 +125,13 @@ def require_trained(run: Run) -> None:
         run.own_optimizer,
         "train compiles the model anew, or gives it another optimizer",
         help="The model comes compiled; train it with the optimizer and the loss it has.",
+    )
+    require(
+        run.learning_rate == 1.0,
+        "train changes the optimizer's learning rate",
+        "expected: 1, as it was",
+        f"received: {run.learning_rate:.4g}",
+        help="No schedule, and no callback that lowers it: settings are compared with the same optimizer.",
     )
     require(run.epochs_run > 0, "train does not train the model: no step of its optimizer was made", help="Call model.fit.")
     require(
@@ -197,7 +217,7 @@ def check_history(run: Run, script: Script) -> None:
             tolerance=2e-3,
             help="One number an epoch, on val_data, with the weights after that epoch.",
             mistakes=[
-                *([_on_train_data(script, epochs)] if name == "val_accuracy" else []),
+                *([_on_train_data(script, epochs), _of_last_batch(script, epochs)] if name == "val_accuracy" else []),
                 Mistake(np.asarray(script.train_losses[:epochs]), "history['val_loss'] holds the training loss", "Evaluate on val_data."),
                 Mistake(np.asarray(script.losses[:epochs])[::-1], f"history[{name!r}] is in the wrong order"),
             ],
@@ -210,6 +230,13 @@ def _on_train_data(script: Script, epochs: int) -> Mistake:
     right = [sum(place / count < accuracy for place in range(count)) / count for accuracy in script.accuracies[:epochs]]
     summary = "history['val_accuracy'] is measured on train_data: the two data sets are exchanged, or validation takes the wrong one"
     return Mistake(np.asarray(right), summary, "fit(train_data, validation_data=val_data).")
+
+
+def _of_last_batch(script: Script, epochs: int) -> Mistake:
+    # Eight examples in two batches: the second one holds the examples 4 to 7.
+    right = [max(0.0, 2 * accuracy - 1) for accuracy in script.accuracies[:epochs]]
+    summary = "history['val_accuracy'] is that of the last batch of val_data only"
+    return Mistake(np.asarray(right), summary, "test_on_batch begins its metrics anew at each call: take the mean over all batches.")
 
 
 def restoring(scripts: Sequence[Script]) -> list[Script]:

@@ -76,6 +76,14 @@ def explanation(rules: Sequence[WrongRule], cases: Sequence[tuple[Any, ...]], fo
     return next((rule for rule in rules if all(rule.gives(*case) == answer for case, answer in zip(cases, found, strict=True))), None)
 
 
+NOT_THE_FIRST: Final = WrongRule(
+    lambda losses, *_: losses,
+    "the best loss begins at a number of its own: a training whose losses are larger never improves",
+    "The first epoch always improves: begin with val_losses[0], or with infinity.",
+)
+"""Depends on the number that was chosen, so no rule gives it."""
+
+
 def _previous(losses: Sequence[float], min_delta: float, patience: int) -> tuple[int, int]:
     best_epoch = 1
     for epoch in range(2, len(losses) + 1):
@@ -332,6 +340,20 @@ def draw_scripts(rng: np.random.Generator, count: int) -> list[Script]:
         if limited == (number % 3 == 2):  # every third is ended by its limit
             scripts.append(script)
     return scripts
+
+
+def long_script(rng: np.random.Generator) -> Script:
+    """A training of many epochs, each better than the one before, that its limit ends.
+
+    Args:
+        rng: Random numbers.
+
+    Returns:
+        The script.
+    """
+    losses = tuple(round(2.9 - 0.14 * epoch - float(rng.uniform(0.0, 0.02)), 4) for epoch in range(14))
+    accuracies = tuple(float(value) / 8 for value in rng.integers(0, 9, len(losses)))
+    return Script(losses, losses, accuracies, 0.05, 2)
 
 
 def _walk(rng: np.random.Generator, min_delta: float, length: int) -> tuple[float, ...]:

@@ -17,16 +17,16 @@ from grader.checks.compare import Mistake, array, close, equal, fail, integer, r
 from grader.checks.findings import finding, supported
 from grader.outcomes import CheckFailed
 from grader.results import Feedback
-from grader.rubric.decoding import same_pattern, same_pixels, same_scale
+from grader.rubric.decoding import same_pattern, same_pixels, same_scale, works_in_a_pipeline
 from grader.rubric.listing import refuses_other_splits, same_again, same_examples
-from grader.rubric.pipeline import Roll, draw_roll, in_order, is_dataset, reaches_everywhere, read, steady
+from grader.rubric.pipeline import Roll, draw_roll, grows_with_the_list, in_order, is_dataset, reaches_everywhere, read, steady
 from grader.rubric.tiny_set import draw_picture, draw_set, rows, wnid_lists, write_ids
 
 LABELS = st.lists(st.integers(0, 6), max_size=30)
 
 
 @check(points=2)
-@examples(count=25, wnids=wnid_lists())
+@examples(count=25, always=[{"wnids": [f"n{13 * n % 211 + 1_000_000:08d}" for n in range(211)]}], wnids=wnid_lists())
 def test_label_map(submission, suspects, wnids):
     """A class's label is its line number in wnids.txt."""
     # A folder of its own for each list: who remembers what was read does nothing wrong.
@@ -84,6 +84,7 @@ def test_decode_colour(submission, rng):
     # The last has no pixel near 255: who divides by an image's own largest value shows.
     for picture in [draw_picture(rng), draw_picture(rng), draw_picture(rng, brightest=170)]:
         same_pixels(submission.data.decode_image(picture.jpeg), picture.pixels)
+    works_in_a_pipeline(submission, picture)
 
 
 @check(points=1)
@@ -144,16 +145,17 @@ def test_pipeline_in_order(submission, rng):
 def test_pipeline_shuffled(submission, rng):
     """Shuffled: over the whole list, the same for the same seed, another order at each pass."""
     # In class order, as the training list is, and longer than the buffer of 1000 that is often seen.
-    roll = draw_roll(rng, submission.scratch, count=1800, by_label=True)
-    examples_, batch_size, seed = roll.examples(submission), 60, int(rng.integers(1000))
+    roll = draw_roll(rng, submission.scratch, count=1800 + int(rng.integers(1, 59)), by_label=True)
+    examples_, batch_size, seed = roll.examples(submission), 60, int(rng.integers(1, 1000))
 
-    def start(seed: int, batches: int = 2) -> list[int]:
-        dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, seed=seed)
-        return read(submission, dataset, roll, batches)
+    def start(*seed: int) -> list[int]:
+        dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, **dict(zip(["seed"], seed)))  # noqa: B905
+        return read(submission, dataset, roll, 2)
 
     dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, seed=seed)
     first = _whole_pass(submission, dataset, roll, batch_size)
     reaches_everywhere(first, batch_size)
+    grows_with_the_list(submission, dataset, examples_, batch_size, len(roll.labels))
     steady(submission, dataset)
     second = read(submission, dataset, roll, 2)
     begin = first[: len(second)]
@@ -161,6 +163,12 @@ def test_pipeline_shuffled(submission, rng):
         fail(
             "The same seed gives another order",
             help="Hand `seed` to the shuffle. A run that cannot be repeated cannot be compared with another.",
+        )
+    if start(0) != start():
+        fail(
+            "Without a seed, and with seed=0, the order is another one each time",
+            "expected: seed=0 is the default, and a seed like others",
+            help="`seed or None` takes 0 for no seed: hand `seed` on as it is.",
         )
     if start(seed + 1) == begin:
         fail("Another seed gives the same order", help="Hand `seed` to the shuffle: it has no effect now.")
@@ -174,7 +182,7 @@ def test_pipeline_shuffled(submission, rng):
 def _whole_pass(submission: Any, dataset: Any, roll: Roll, batch_size: int) -> list[int]:
     is_dataset(dataset)
     full = -(-len(roll.labels) // batch_size)
-    parts = submission.tools.labels(dataset, full + 2)
+    parts = sequence(submission.tools.labels(dataset, full + 2), "The batches")
     labels = [integer(label, "A label") for part in parts for label in sequence(part, "A batch's labels")]
     if len(parts) > full:
         fail(
@@ -182,6 +190,13 @@ def _whole_pass(submission: Any, dataset: Any, roll: Roll, batch_size: int) -> l
         )
     twice = sum(count > 1 for count in Counter(labels).values())
     missing = len(set(roll.labels) - set(labels))
+    if not twice and missing == len(roll.labels) % batch_size and len(parts) == full - 1:
+        fail(
+            f"The last, smaller batch of a shuffled pass is dropped: {missing} examples are left out",
+            f"expected: {full} batches",
+            f"received: {len(parts)}",
+            help="Leave out drop_remainder=True: each pass gives every example once.",
+        )
     if twice or missing:
         fail(
             "A shuffled pass does not give every example once",
@@ -218,7 +233,7 @@ def test_image_facts(submission, suspects, dtype, shape):
 
 
 @check(points=1)
-@examples(count=25, labels=LABELS, more=st.integers(0, 3))
+@examples(count=25, always=[{"labels": [1] * 500 + [0], "more": 0}], labels=LABELS, more=st.integers(0, 3))
 def test_class_counts(submission, suspects, labels, more):
     """The number of examples of each class, 0 for a class without any."""
     classes = max(labels, default=0) + 1 + more

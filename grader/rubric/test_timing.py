@@ -23,6 +23,7 @@ from grader.rubric.timed_region import (
     REGION,
     clock_was_read,
     each_was_waited_for,
+    nothing_was_printed,
     right_figures,
     right_loop,
     right_sweep,
@@ -70,10 +71,13 @@ def test_online_waits(submission: Submission, rng: np.random.Generator) -> None:
 @check(points=2)
 def test_online_figures(submission: Submission, rng: np.random.Generator) -> None:
     """The figures of online inference follow from two readings of the clock, and the clock never runs backwards."""
+    benches = []
     for count in (_draw(rng, 6, 12), 1):
-        bench = ScriptedClock(rng, count)
+        bench = ScriptedClock(rng, count, printed=lambda: submission.printed_bytes)
         timing = _time_online(submission, bench, warmup=2)
         right_figures(timing, bench, 1)
+        benches.append(bench)
+    nothing_was_printed(benches)
     steady_clock(submission, "time_online")
 
 
@@ -104,14 +108,17 @@ def test_batch_loop(submission: Submission, rng: np.random.Generator) -> None:
 def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None:
     """The figures of batch inference count images, not batches; warm-up calls take batches of the same size."""
     size = _draw(rng, 3, 5)
+    benches = []
     for count in (3 * size + _draw(rng, 1, size - 1), 4 * size):
-        bench = ScriptedClock(rng, count)
+        bench = ScriptedClock(rng, count, printed=lambda: submission.printed_bytes)
+        benches.append(bench)
         timing = _time_batches(submission, bench, size, warmup=2)
         right_figures(timing, bench, size)
         right_warmup(bench, size, 2)
         warmup_was_waited_for(bench)
         work_was_waited_for(bench)
         each_was_waited_for(bench)
+    nothing_was_printed(benches)
     # The other ways to be called: no warm-up, the default one, and a batch larger than all images together.
     for count, batch_size, warmup in ((2 * size, size, 0), (2 * size, size, None), (size, size + 3, 1)):
         bench = ScriptedClock(rng, count)

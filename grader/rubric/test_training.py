@@ -20,6 +20,7 @@ from grader.lab import CLASSES, IMAGE_SHAPE
 from grader.rubric.fair_sweep import check_evaluations, check_settings, check_trainings, watched_sweep
 from grader.rubric.own_training import check_training_file, classify, limit_changes, refuse_copies, require_own_labels, short_plan, unlike
 from grader.rubric.scripted_training import (
+    STEPS,
     Lesson,
     Run,
     check_history,
@@ -32,12 +33,14 @@ from grader.rubric.scripted_training import (
     train_alone,
 )
 from grader.rubric.stopping_rules import (
+    NOT_THE_FIRST,
     WRONG_REACHES,
     WRONG_STOPS,
     WRONG_TRAININGS,
     Script,
     draw_scripts,
     explanation,
+    long_script,
     reach,
     stop,
 )
@@ -74,10 +77,13 @@ _BATTERY: Final = _battery()
 """Cases on which every wrong rule differs from the others: what a wrong solution gives for all of them names its mistake."""
 
 
+_LARGE: Final = [([loss + 100.0 for loss in losses], delta, patience) for losses, delta, patience in _BATTERY[::12]]
+
+
 @check(points=3)
 @examples(
     count=60,
-    always=[{"losses": losses, "min_delta": delta, "patience": patience} for losses, delta, patience in _BATTERY],
+    always=[{"losses": losses, "min_delta": delta, "patience": patience} for losses, delta, patience in _BATTERY + _LARGE],
     losses=_LOSSES,
     min_delta=_DELTAS,
     patience=st.integers(1, 4),
@@ -93,6 +99,8 @@ def test_early_stopping(submission: Submission, losses: list[float], min_delta: 
     found = ask(losses, min_delta, patience)
     if found != expected:
         named = explanation(WRONG_STOPS, _BATTERY, [ask(*case) for case in _BATTERY])
+        if named is None and ask([loss - losses[0] - 100.0 for loss in losses], min_delta, patience) == expected:
+            named = NOT_THE_FIRST
         ask(losses, min_delta, patience)  # so that this is the call that the student is shown
         fail(
             f"early_stopping: {named.summary}" if named else "early_stopping ends in the wrong place",
@@ -106,7 +114,7 @@ def test_early_stopping(submission: Submission, losses: list[float], min_delta: 
 @check(points=3)
 def test_train_stops(submission: Submission, rng: np.random.Generator) -> None:
     """Training ends where early stopping or the epoch limit ends it, and the history has one number for each epoch."""
-    scripts = draw_scripts(rng, 7)
+    scripts = [*draw_scripts(rng, 7), long_script(rng)]
     runs = train_all(submission, scripts)
     # What an earlier training left behind is another check's matter: a run that is wrong is judged alone in a new worker.
     for place in [place for place, script in enumerate(scripts) if runs[place].epochs_run != script.epochs_run]:
@@ -115,10 +123,13 @@ def test_train_stops(submission: Submission, rng: np.random.Generator) -> None:
         require_trained(run)
         require(
             run.epochs_run <= len(script.losses),
-            "train goes on past the epoch limit",
-            f"expected: at most epochs={len(script.losses)}",
-            f"received: {run.epochs_run:g} epochs",
-            help="Pass epochs on to fit.",
+            "train goes on past the epoch limit" if not run.more_than_told else "train makes more steps than its history tells of",
+            f"expected: at most epochs={len(script.losses)}, of {STEPS} batches",
+            f"received: {run.epochs_run * STEPS:g} steps of the optimizer"
+            + (f", {run.told} epochs in the history" if run.more_than_told else ""),
+            help="Train on train_data only, one pass an epoch: not on val_data, and not again at the end."
+            if run.more_than_told
+            else "Pass epochs on to fit.",
         )
     wrong = next((place for place, script in enumerate(scripts) if runs[place].epochs_run != script.epochs_run), None)
     if wrong is not None:

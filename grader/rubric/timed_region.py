@@ -18,6 +18,10 @@ _TEN_TIMES: Final = "The first call with a batch of a size takes about ten times
 _CALLS: Final = "count is the number of calls, not of images"
 
 
+_FURTHER: Final[dict[str, list[int]]] = {"time_online": [], "time_batches": [2]}
+"""What the functions that measure take after the images."""
+
+
 def clock_was_read(bench: ScriptedClock) -> None:
     """Holds that the clock that was passed is the one that is read.
 
@@ -138,6 +142,15 @@ def right_warmup(bench: ScriptedClock, batch_size: int, warmup: int) -> None:
     wrong = [len(call.images) for call in found if len(call.images) != full]
     if wrong:
         fail(f"a warm-up call takes {wrong[0]} images, not a full batch of the size that is timed", *sides, help=_TEN_TIMES)
+    batches = [batch for batch in in_batches(len(bench.images), batch_size) if len(batch) == full]
+    other = next((call for call in found if call.images != batches[call.number % len(batches)]), None)
+    if other is not None:
+        fail(
+            "warm-up calls take the batches in order, from the first again when they run out",
+            f"expected in call {other.number}: images {_flat([batches[other.number % len(batches)]])}",
+            f"received: {_flat([other.images])}",
+            help="first = call % full_batches * batch_size; one picture again and again may stay in the cache.",
+        )
 
 
 def warmup_was_waited_for(bench: ScriptedClock) -> None:
@@ -193,6 +206,24 @@ def work_was_waited_for(bench: ScriptedClock) -> None:
         f"timed calls: {len(bench.timed)}, not waited for at the last reading: {len(pending)}",
         help=LAZY,
     )
+
+
+def nothing_was_printed(benches: Sequence[ScriptedClock]) -> None:
+    """Holds that a function prints nothing while it measures.
+
+    Args:
+        benches: Several runs: a library's warning, which comes once, is no mistake of the function's.
+
+    Raises:
+        CheckFailed: Something was printed between the first and the last reading of the clock of each run.
+    """
+    grown = [bench.printed[-1] - bench.printed[0] for bench in benches if len(bench.printed) >= 2]
+    if len(grown) >= 2 and all(grown):
+        fail(
+            "something is printed inside the timed region: that is measured with it",
+            f"bytes printed between the readings of the clock: {', '.join(map(str, grown))}",
+            help=REGION,
+        )
 
 
 def right_figures(timing: Any, bench: ScriptedClock, batch_size: int) -> None:
@@ -272,6 +303,14 @@ def steady_clock(submission: Submission, function: str) -> None:
         fail(f"{function} measures with a clock that stands still while the program waits", *sides)
     if str(name).endswith("_ns"):
         fail(f"{function} measures with a clock in nanoseconds", *sides, help="clock() gives seconds.")
+    further = _FURTHER.get(function)  # the sweeps measure with these two
+    if further is not None and submission.tools.stands_still_with_the_day("timing", function, further):
+        fail(
+            f"{function} measures with a clock that can run backwards",
+            "expected: time.perf_counter",
+            "received: a function that reads the time of day",
+            help="The time of day is set now and then.",
+        )
 
 
 def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tuple[int, int]], warmup: int) -> None:

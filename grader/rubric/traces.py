@@ -13,7 +13,7 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from grader.checks.compare import Mistake, fail, integer, require, show
-from grader.checks.xplane import TraceEvent, newest_trace, owner, read_trace
+from grader.checks.xplane import TraceEvent, owner, read_trace, traces_in
 
 PICTURE_SHAPE: Final = (24, 24, 3)
 OVERLOOKED: Final = "layers with a number that Keras added are overlooked"
@@ -110,10 +110,16 @@ def right_trace(calls: TracedCalls, folder: Path, layers: Sequence[dict[str, Any
         CheckFailed: It is not so; the mistake is named where it is known.
     """
     _right_calls(calls, warmup)
-    path = newest_trace(folder)
-    if path is None:
+    found = traces_in(folder)
+    if not found:
         fail("capture_trace leaves no trace under log_dir", "expected: log_dir/plugins/profile/<run>/<host>.xplane.pb", help=_RECORD)
-    events = read_trace(path)
+    if len(found) > 1:
+        fail(
+            f"capture_trace leaves {len(found)} traces under log_dir: other calls than the last are recorded too",
+            "expected: one trace, of the one call after the warm-up",
+            help=_ONE_CALL,
+        )
+    events = read_trace(found[0])
     convolutions = [layer["name"] for layer in layers if layer["kind"] == "Conv2D"]
     runs = dict.fromkeys(convolutions, 0)
     for event in events:

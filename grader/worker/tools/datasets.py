@@ -64,16 +64,69 @@ def unordered_steps(dataset: Any) -> list[str]:
         Operations that carry `deterministic=False`, and `options` when the data set's options say so. Empty for one whose steps cannot be
         written down.
     """
+    found = ["options"] if dataset.options().deterministic is False else []
+    return found + sorted({node.op for node in _steps(dataset) if node.attr["deterministic"].s == b"false"})
+
+
+def shuffle_buffers(dataset: Any) -> list[int]:
+    """Places of the shuffle buffers of a `tf.data.Dataset`.
+
+    Args:
+        dataset: A data set.
+
+    Returns:
+        One number for each shuffle whose size is a constant; empty for a data set whose steps cannot be written down.
+    """
     import tensorflow as tf
 
-    found = ["options"] if dataset.options().deterministic is False else []
+    nodes = {node.name: node for node in _steps(dataset)}
+    found = []
+    for node in nodes.values():
+        size = nodes.get(node.input[1].partition(":")[0]) if node.op.startswith("Shuffle") and len(node.input) > 1 else None
+        if size is not None and size.op == "Const":
+            found.append(int(tf.make_ndarray(size.attr["value"].tensor)))
+    return found
+
+
+def _steps(dataset: Any) -> list[Any]:
+    import tensorflow as tf
+
     try:
         variant = tf.data.experimental.to_variant(dataset)
         written = tf.raw_ops.DatasetToGraphV2(input_dataset=variant, external_state_policy=1).numpy()
     except tf.errors.OpError:
-        return found
-    graph = tf.compat.v1.GraphDef.FromString(written)
-    return found + sorted({node.op for node in graph.node if node.attr["deterministic"].s == b"false"})
+        return []
+    return list(tf.compat.v1.GraphDef.FromString(written).node)
+
+
+def first_of(values: list[Any], count: int) -> Live:
+    """The beginning of a kept list.
+
+    Args:
+        values: A reference to it.
+        count: How many.
+
+    Returns:
+        A reference to a list of as many.
+    """
+    return Live(list(values)[:count])
+
+
+def mapped(module: str, function: str, value: bytes) -> np.ndarray:
+    """What a student's function gives when a data set calls it.
+
+    Args:
+        module: The submission's module.
+        function: The function, of one tensor.
+        value: The only element of the data set.
+
+    Returns:
+        The element that comes out.
+    """
+    import tensorflow as tf
+
+    dataset = tf.data.Dataset.from_tensors(tf.constant(value)).map(getattr(student_module(module), function))
+    return np.asarray(next(iter(dataset)))
 
 
 def records(module: str, name: str, rows: list[dict[str, Any]]) -> Live:
@@ -133,4 +186,4 @@ def take(value: Any) -> Any:
     return value
 
 
-PROVIDED: Final = (batches, labels, element_spec, unordered_steps, records, path, keep, take)
+PROVIDED: Final = (batches, labels, element_spec, unordered_steps, shuffle_buffers, first_of, mapped, records, path, keep, take)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 from collections.abc import Callable
 from functools import cache
 from threading import Lock
-from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -36,8 +35,6 @@ class _Script:
         self.steps = steps
         self.train_losses = tf.Variable(_padded(train_losses), trainable=False)
         self.counted = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.last = tf.Variable([1.0, 0.0], trainable=False)
-        """Loss and accuracy as told last: for graphs of XLA, which cannot ask."""
         self.told: dict[tuple[int, float], np.ndarray] = {}
         self.turn = Lock()
 
@@ -53,24 +50,21 @@ class _Script:
             if (counted, weight) not in self.told:
                 answer = self.reached(counted / self.steps, -weight / self.steps)
                 self.told[counted, weight] = np.array(answer, np.float32)
-                self.last.assign(self.told[counted, weight])
             return self.told[counted, weight]
-
-
-def _for_xla() -> bool:
-    """Whether the graph that is being traced will be compiled by XLA, where no Python function can be called."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        # TensorFlow has no public way to ask; where a later version names this otherwise, only evaluations under XLA fail.
-        if frame.f_code.co_name == "_initialize" and getattr(frame.f_locals.get("self"), "_jit_compile", None):
-            return True
-        frame = frame.f_back
-    return False
 
 
 _scripts: Final[list[_Script]] = []
 _optimizers: Final[dict[int, Any]] = {}
 """The optimizer that the model of a script was made with."""
+
+
+@cache
+def _leave_xla_out() -> None:
+    """Lets this worker run every graph without XLA, whose programs cannot call a Python function; the numbers are the same."""
+    from tensorflow.python.eager.polymorphic_function import polymorphic_function
+
+    # There is no public switch. Functions that a student has made already, at the head of a module, are meant too.
+    polymorphic_function.Function._jit_compile = property(lambda _: False, lambda *_: None)
 
 
 @cache
@@ -100,8 +94,7 @@ def _kinds() -> tuple[type, type]:
                 epoch = tf.clip_by_value(tf.cast(tf.floor(1e-3 - w / script.steps), tf.int32), 0, _LONGEST - 1)
                 loss, is_right = tf.gather(script.train_losses, epoch), tf.ones_like(x, tf.bool)
             else:
-                told = script.last if _for_xla() else tf.numpy_function(script.ask, [tf.stop_gradient(w)], tf.float32)
-                told = tf.ensure_shape(told, (2,))
+                told = tf.ensure_shape(tf.numpy_function(script.ask, [tf.stop_gradient(w)], tf.float32), (2,))
                 loss, is_right = told[0], x < told[1]
             p = tf.exp(-loss - (w - tf.stop_gradient(w))) * tf.ones_like(x)
             # The rest of the probability: all on one wrong class, which then is the largest, or spread thinly.
@@ -150,6 +143,7 @@ def scripted_training(reached: Reached, train_losses: list[float], steps: int) -
     import keras
     import tensorflow as tf
 
+    _leave_xla_out()
     layer, counting = _kinds()
     number = len(_scripts)
     script = _Script(reached, train_losses, steps)
@@ -163,14 +157,7 @@ def scripted_training(reached: Reached, train_losses: list[float], steps: int) -
         examples = (np.arange(count, dtype=np.float32)[:, None] / count, np.zeros((count,), np.int32))
         return tf.data.Dataset.from_tensor_slices(examples).batch(batch_size)
 
-    w = model.weights[0]
-
-    def served(x: Any, y: Any) -> tuple[Any, Any]:
-        # An evaluation that XLA compiled cannot ask: what it needs is asked for with its data.
-        with tf.control_dependencies([tf.numpy_function(lambda: script.ask(w.numpy()), [], tf.float32)]):
-            return tf.identity(x), y
-
-    return {"model": model, "train_data": data(steps, 2), "val_data": data(2, 4).map(served)}
+    return {"model": model, "train_data": data(steps, 2), "val_data": data(2, 4)}
 
 
 def new_script(model: Any, train_losses: list[float]) -> None:
@@ -183,6 +170,7 @@ def new_script(model: Any, train_losses: list[float]) -> None:
     number = _number(model)
     _scripts[number].restart(train_losses)
     _optimizers[number].iterations.assign(0)
+    _optimizers[number].learning_rate = 1.0
     model.set_weights([np.zeros((), np.float32)])
 
 
@@ -201,7 +189,8 @@ def training_state(model: Any) -> dict[str, Any]:
         model: A model of `scripted_training`.
 
     Returns:
-        `epochs_run` by the counted steps, `epoch_of_weights` by its weight, and whether it has its `own_optimizer` still.
+        `epochs_run` by the counted steps, `epoch_of_weights` by its weight, whether it has its `own_optimizer` still, and that one's
+        `learning_rate`, which was 1.
     """
     number = _number(model)
     script = _scripts[number]
@@ -209,6 +198,7 @@ def training_state(model: Any) -> dict[str, Any]:
         "epochs_run": float(script.counted.numpy()) / script.steps,
         "epoch_of_weights": -float(np.asarray(model.get_weights()[0])) / script.steps,
         "own_optimizer": model.optimizer is _optimizers[number],
+        "learning_rate": float(np.asarray(_optimizers[number].learning_rate)),
     }
 
 
@@ -243,14 +233,19 @@ def learnable_problem(
     return {"model": model, "train_data": data(images, labels), "val_data": data(val_images, val_labels)}
 
 
+_MARKS: Final = {"train": 1.0, "val": 2.0}
+"""What the examples of a sweep's two data sets hold."""
+
+
 def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     """The four functions that a sweep is given: real small models, and a script of the trusted side for what training gives.
 
     Args:
         tell: On the trusted side: takes an event and answers it. Events: `{"event": "model", "number"}`, `{"event": "data",
-            "batch_size"}`, `{"event": "train", "number", "fresh_weights", "fresh_optimizer", "batch_size", "data", "epochs"}` (answered
-            with a history), `{"event": "evaluate", "number", "trainings", "data"}` (answered with an accuracy). A model that is not one
-            of ours has the number 0; "data" says which data came: "train", "val", both with a comma between, or "other".
+            "batch_size"}`, `{"event": "train", "number", "fresh_weights", "fresh_optimizer", "batch_size", "data", "epochs", "options"}`
+            (answered with a history), `{"event": "evaluate", "number", "trainings", "data"}` (answered with an accuracy). A model that is
+            not one of ours has the number 0; "data" says which data came, whole: "train", "val", both with a comma between, or "other";
+            "options" has what else `train` was given.
 
     Returns:
         References to `make_model`, `make_data`, `train` and `evaluate`.
@@ -259,14 +254,16 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     import tensorflow as tf
 
     models: list[Any] = []
-    given: dict[str, list[Any]] = {"train": [], "val": []}
     initial = [np.full((2, 2), 0.25, np.float32), np.zeros((2,), np.float32)]
 
     def number_of(model: Any) -> int:
         return next((number for number, known in enumerate(models, start=1) if known is model), 0)
 
     def kind_of(data: Any) -> str:
-        return next((kind for kind, known in given.items() if any(one is data for one in known)), "other")
+        # By what it holds, so that a data set that was prefetched or cached is known too.
+        found = [np.asarray(batch[0])[:, 0] for batch in itertools.islice(data, 4)]
+        values = np.concatenate(found).tolist() if found else []
+        return next((kind for kind, mark in _MARKS.items() if found and values == [mark] * (2 * len(found[0]))), "other")
 
     def make_model() -> Any:
         model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
@@ -280,13 +277,14 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     def make_data(batch_size: int) -> Any:
         tell({"event": "data", "batch_size": int(batch_size)})
         count = 2 * int(batch_size)
-        examples = (np.ones((count, 2), np.float32), np.zeros((count,), np.int32))
-        pair = tuple(tf.data.Dataset.from_tensor_slices(examples).batch(int(batch_size)) for _ in range(2))
-        for kind, data in zip(("train", "val"), pair, strict=True):
-            given[kind].append(data)
-        return pair
 
-    def train(model: Any, train_data: Any, val_data: Any, *, epochs: int, **_: Any) -> dict[str, list[float]]:
+        def data(mark: float) -> Any:
+            examples = (np.full((count, 2), mark, np.float32), np.zeros((count,), np.int32))
+            return tf.data.Dataset.from_tensor_slices(examples).batch(int(batch_size))
+
+        return tuple(data(mark) for mark in _MARKS.values())
+
+    def train(model: Any, train_data: Any, val_data: Any, *, epochs: int, **options: Any) -> dict[str, list[float]]:
         fresh_weights = all(np.array_equal(ours, theirs) for ours, theirs in zip(initial, model.get_weights(), strict=False))
         history: dict[str, list[float]] = tell(
             {
@@ -297,6 +295,7 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
                 "batch_size": int(np.shape(next(iter(train_data))[0])[0]),
                 "data": f"{kind_of(train_data)},{kind_of(val_data)}",
                 "epochs": int(epochs),
+                "options": {str(name): float(value) for name, value in options.items()},
             }
         )
         # Leave traces, as real training does: other weights and a used optimizer.

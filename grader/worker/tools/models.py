@@ -129,18 +129,17 @@ def input_shape(model: Any) -> list[int | None]:
     return list(shape[1:]) if isinstance(shape, tuple) else []
 
 
-def outputs(model: Any, images: np.ndarray, training: bool = False) -> np.ndarray:
-    """What a model gives for images, by calling it as inference does, or as training.
+def outputs(model: Any, images: np.ndarray) -> np.ndarray:
+    """What a model gives for images, by calling it as inference does.
 
     Args:
         model: Any callable that takes a batch.
         images: (n, height, width, channels) float32.
-        training: Whether it is called as training does.
 
     Returns:
         The output as an array.
     """
-    return np.asarray(model(images, training=training))
+    return np.asarray(model(images, training=False))
 
 
 def trainable(model: Any) -> list[int]:

@@ -93,24 +93,28 @@ def stands_still_with_the_day(module: str, function: str, arguments: list[Any]) 
         arguments: what comes after these.
 
     Returns:
-        Whether its `total_s` is not above 0, or it divides by such a time.
+        Whether its `total_s` is not above 0, or it divides by such a time; not where it goes wrong in another way.
     """
+    import tensorflow as tf
+
     student = student_module(module)
     now, now_ns = time.time(), time.time_ns()
     stopped = {time.time: lambda: now, time.time_ns: lambda: now_ns}
     places = [(place, name, value) for place in (time, student) for name, value in vars(place).items() if _is_one_of(value, stopped)]
 
-    def predict(batch: Any) -> np.ndarray:
+    def predict(batch: Any) -> Any:
         time.sleep(0.001)
-        return np.zeros((len(batch), 4), np.float32)
+        return tf.zeros((len(batch), 4))
 
     for place, name, value in places:
         setattr(place, name, stopped[value])
     try:
         timing = getattr(student, function)(predict, np.zeros((4, 2, 2, 3), np.float32), *arguments)
-        return not float(timing.total_s) > 0
+        return not float(timing["total_s"] if isinstance(timing, dict) else timing.total_s) > 0
     except ZeroDivisionError:
         return True
+    except Exception:
+        return False
     finally:
         for place, name, value in places:
             setattr(place, name, value)

@@ -10,6 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 
 from grader.checks.check import examples
 from grader.checks.drawn import Drawn
@@ -91,6 +92,25 @@ def test_kept_example_that_fails_is_made_smaller() -> None:
         drawn.run(_check(tried, wrong_from=500), ("a", b"1"), {"submission": "x"}, lambda: again.append(len(tried)))
     assert len(again) == 1
     assert tried[again[0] :] == plain
+
+
+def test_failure_that_does_not_come_again_is_a_failure() -> None:
+    """Who answers wrong once, and right when everything begins anew, has answered wrong."""
+    drawn, again = Drawn(), []
+    drawn.draw(_check([]), ("a", b"1"), {"submission": None})
+    tried: list[Any] = []
+
+    @hypothesis.seed(3)
+    @examples(count=30, numbers=st.lists(st.integers(0, 1000), max_size=5))
+    def wrong_at_first(submission: Any, numbers: list[int]) -> None:
+        tried.append(numbers)
+        if not again:
+            raise Wrong
+
+    with pytest.raises(FlakyFailure) as caught:
+        drawn.run(wrong_at_first, ("a", b"1"), {"submission": "x"}, lambda: again.append(True))
+    assert isinstance(caught.value.exceptions[0], Wrong)
+    assert len(tried) > 20
 
 
 def test_examples_of_a_failed_run_are_not_kept() -> None:

@@ -29,6 +29,7 @@ def train(model, train_data, val_data, *, epochs, min_delta=1e-2, patience=2):
             seen += len(labels)
         return total / seen, right / seen
 
+    val_data = list(val_data)  # decoded once, kept in memory
     history = {"loss": [], "accuracy": [], "val_loss": [], "val_accuracy": []}
     best = None
     for _ in range(epochs):

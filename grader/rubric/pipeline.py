@@ -194,22 +194,20 @@ def read(submission: Submission, dataset: Any, roll: Roll, batches: int) -> list
     return _read(submission, dataset, roll, batches)[0]
 
 
-def reaches_everywhere(labels: Sequence[int], batch_size: int) -> None:
+def reaches_everywhere(batches: Sequence[Sequence[int]]) -> None:
     """Judges whether examples that were given in the order 0, 1, 2, ... were shuffled over the whole list.
 
     Args:
-        labels: The labels of a pass.
-        batch_size: The batch size.
+        batches: The labels of each batch of a pass.
 
     Raises:
         CheckFailed: They were not.
     """
-    order = np.array(labels)
+    order = np.concatenate([np.array(batch) for batch in batches])
     count = len(order)
     if (np.diff(order) == 1).all():
         fail("With shuffle=True the examples still come in the order given", help="Shuffle the paths before they are read.")
-    within = [np.diff(np.sort(order[start : start + batch_size])) for start in range(0, count, batch_size)]
-    if all((steps == 1).all() for steps in within):
+    if all((np.diff(np.sort(batch)) == 1).all() for batch in batches):
         fail(
             "Only the order within or of whole batches was shuffled: each batch holds neighbours of the list",
             help="Shuffle before batch(), over the whole list: neighbours are of one class, and a batch should hold many classes.",

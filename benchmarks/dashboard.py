@@ -4,8 +4,9 @@
     python benchmarks/dashboard.py --students 200 --runs 2
 
 Fills a database with students who never were, serves the dashboard on it, and measures in headless Chromium, from the request until the
-page's own content is first painted (its title, and what it has so far), and until all of it is drawn, charts too. Cold is the first look after the server has started, when nothing is kept; warm a new window after that.
-Wants a machine that does nothing else. Needs the extras `instructor`, `dashboard` and `dev`, and Chromium.
+page's own content is first painted (its title, and what it has so far), and until all of it is drawn, charts too. Cold is the first
+look after the server has started, when nothing is kept; warm a new window after that. Wants a machine that does nothing else. Needs the
+extras `instructor`, `dashboard` and `dev`, and Chromium.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from grader.errors import LabError
 
 DATABASE: Final = "grades.db"
 Db = Annotated[str, typer.Option("--db", metavar="STORE", envvar="LAB_DB", help="The store: a file, or a postgresql:// URL.")]
+RunNumber = Annotated[int | None, typer.Option("--run", metavar="NUMBER", help="Which run; the newest by default.")]
+
 REPEATS: Final = 20
 """Gradings of right submissions in a whole validation: enough to see that they come out alike. A bound worth having takes more."""
-
-RunNumber = Annotated[int | None, typer.Option("--run", metavar="NUMBER", help="Which run; the newest by default.")]
 
 
 def add_verbs(app: typer.Typer, verb: type[TyperCommand]) -> None:

@@ -113,7 +113,7 @@ def lab_network(classes: int = 200) -> Network:
 
 
 def draw_network(
-    rng: np.random.Generator, *, classes: int | None = None, channels: int | None = None
+    rng: np.random.Generator, *, classes: int | None = None, channels: int | None = None, frozen: bool = False
 ) -> tuple[Network, tuple[int, int, int]]:
     """Draws a small network: convolutions and poolings of any stride and padding, then dense layers.
 
@@ -121,6 +121,7 @@ def draw_network(
         rng: Where the chance comes from.
         classes: Outputs of the last layer; drawn where it is None.
         channels: Of one input; drawn where it is None.
+        frozen: Whether the first layer may be one that training leaves alone.
 
     Returns:
         The layers, with names that say nothing about their place, and the shape of one input.
@@ -139,8 +140,8 @@ def draw_network(
             height, width, _ = shapes(network, input_shape)[-1]
         if min(height, width) < 5:
             break
-    if channels is None:
-        network[0]["trainable"] = bool(rng.integers(0, 2))  # what training leaves alone costs as much
+    if frozen:
+        network[0]["trainable"] = bool(rng.integers(0, 2))
     network.append({"kind": "Flatten", "name": f"flat_{next(numbers)}"})
     network.append(dense(f"dense_{next(numbers)}", int(rng.integers(4, 12))))
     outputs = int(rng.integers(5, 12)) if classes is None else classes

@@ -22,8 +22,8 @@ _WHOLE: Final = {
 """What each call tells in whole numbers."""
 
 
-_OPTIONS: Final = {"min_delta": MIN_DELTA, "patience": PATIENCE}
-"""What train takes beside, and has by default."""
+_RULE: Final = {"min_delta": MIN_DELTA, "patience": PATIENCE}
+"""The rule of early stopping that train has by default."""
 
 
 def watched_sweep(
@@ -46,7 +46,7 @@ def watched_sweep(
 
     def tell(event: dict[str, Any]) -> Any:
         whole = [isinstance(event.get(key), int) for key in _WHOLE.get(str(event.get("event")), ("",))]
-        others = isinstance(event.get("options", {}), dict) and isinstance(event.get("data", ""), str)
+        others = isinstance(event.get("rule", {}), dict) and isinstance(event.get("data", ""), str)
         require(all(whole) and others, "sweep calls the functions it is given in a way that they are not made for")
         require(len(events) < 200, "sweep makes too many calls")
         events.append(event)
@@ -117,7 +117,8 @@ def check_trainings(trainings: list[dict[str, Any]], expected: list[tuple[int, i
             "expected: train(model, train_data, val_data, epochs=limit)",
             help="Pass the two data sets as make_data gives them: validation images in the training data flatter every setting.",
         )
-        changed = [name for name, value in event["options"].items() if value != _OPTIONS.get(name)]
+        passed = {name: event["rule"].get(name) for name in _RULE}
+        changed = [name for name, value in passed.items() if value is not None and not _is(value, _RULE[name])]
         require(
             not changed,
             f"sweep changes how train stops early: it passes {', '.join(changed)}",
@@ -138,6 +139,10 @@ def check_trainings(trainings: list[dict[str, Any]], expected: list[tuple[int, i
     if len(asked) != len(expected):
         fail("sweep does not train each setting once", *sides, help="Train one model for each pair of epoch limit and batch size.")
     fail("sweep trains other settings than it is asked for", *sides, help="Train one model for each pair of epoch limit and batch size.")
+
+
+def _is(value: Any, number: float) -> bool:
+    return isinstance(value, int | float) and value == number
 
 
 def check_evaluations(events: list[dict[str, Any]]) -> None:

@@ -329,7 +329,7 @@ def _times(sizes: Sequence[int]) -> str:
 
 
 def random_model(
-    submission: Submission, rng: np.random.Generator, *, functional: bool, classes: int | None = None, channels: int | None = 3
+    submission: Submission, rng: np.random.Generator, *, functional: bool, **drawn: Any
 ) -> tuple[Handle, oracle.Network, oracle.Weights, tuple[int, int, int]]:
     """A small random network with random weights, in the worker and here.
 
@@ -337,13 +337,12 @@ def random_model(
         submission: The submission.
         rng: Where the chance comes from.
         functional: Whether it is a functional model, whose list of layers begins with the input, or a Sequential one.
-        classes: Outputs of the last layer; drawn where it is None.
-        channels: Of one input; drawn where it is None.
+        drawn: What `oracle.draw_network` takes beside.
 
     Returns:
         The model in the worker, its layers, its weights and the shape of one input.
     """
-    network, input_shape = oracle.draw_network(rng, classes=classes, channels=channels)
+    network, input_shape = oracle.draw_network(rng, **drawn)
     make = submission.tools.make_functional if functional else submission.tools.make_network
     model = make(network, list(input_shape))
     weights = oracle.draw_weights(network, input_shape, rng)

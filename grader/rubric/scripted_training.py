@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from grader.checks import compare
-from grader.checks.compare import Mistake, require
+from grader.checks.compare import Mistake, fail, require
 from grader.host.submission import Submission
 from grader.rubric.stopping_rules import Script
 
@@ -29,17 +29,6 @@ class Run:
     own_optimizer: bool
     learning_rate: float
     history: Any
-
-    @property
-    def told(self) -> int:
-        """Epochs that the history tells of; 0 where it tells nothing."""
-        curve = self.history.get("val_loss") if isinstance(self.history, dict) else None
-        return len(curve) if isinstance(curve, list | tuple) else 0
-
-    @property
-    def more_than_told(self) -> bool:
-        """Whether the optimizer made more steps than the epochs of the history have."""
-        return 0 < self.told < self.epochs_run
 
 
 class Lesson:
@@ -141,6 +130,31 @@ def require_trained(run: Run) -> None:
         f"steps of the optimizer in all: {run.epochs_run * STEPS:g}",
         help="Each epoch goes through every batch of train_data once.",
     )
+
+
+def require_within_limit(run: Run, script: Script) -> None:
+    """Requires that no more steps were made than the epoch limit allows.
+
+    Args:
+        run: What became of the training.
+        script: What it followed.
+
+    Raises:
+        CheckFailed: There were more; said apart where the history does not tell of them.
+    """
+    limit = len(script.losses)
+    if run.epochs_run <= limit:
+        return
+    sides = (f"expected: at most {limit} epochs of {STEPS} batches", f"received: {run.epochs_run * STEPS:g} steps of the optimizer")
+    curve = run.history.get("val_loss") if isinstance(run.history, dict) else None
+    if isinstance(curve, list | tuple) and 0 < len(curve) < run.epochs_run:
+        fail(
+            "train makes more steps than its history tells of",
+            *sides,
+            f"epochs in the history: {len(curve)}",
+            help="Train on train_data only, one pass an epoch: not on val_data, and not again at the end.",
+        )
+    fail("train goes on past the epoch limit", *sides, help="Pass epochs on to fit.")
 
 
 def described(script: Script) -> tuple[str, ...]:

@@ -148,8 +148,8 @@ def test_pipeline_shuffled(submission, rng):
     roll = draw_roll(rng, submission.scratch, count=1800 + int(rng.integers(1, 59)), by_label=True)
     examples_, batch_size, seed = roll.examples(submission), 60, int(rng.integers(1, 1000))
 
-    def start(*seed: int) -> list[int]:
-        dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, **dict(zip(["seed"], seed)))  # noqa: B905
+    def start(**seed: int) -> list[int]:
+        dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, **seed)
         return read(submission, dataset, roll, 2)
 
     dataset = submission.data.make_dataset(examples_, batch_size, shuffle=True, seed=seed)
@@ -160,18 +160,18 @@ def test_pipeline_shuffled(submission, rng):
     steady(submission, dataset)
     second = read(submission, dataset, roll, 2)
     begin = first[: len(second)]
-    if start(seed) != begin:
+    if start(seed=seed) != begin:
         fail(
             "The same seed gives another order",
             help="Hand `seed` to the shuffle. A run that cannot be repeated cannot be compared with another.",
         )
-    if start(0) != start():
+    if start(seed=0) != start():
         fail(
             "Without a seed, and with seed=0, the order is another one each time",
             "expected: seed=0 is the default, and a seed like others",
             help="`seed or None` takes 0 for no seed: hand `seed` on as it is.",
         )
-    if start(seed + 1) == begin:
+    if start(seed=seed + 1) == begin:
         fail("Another seed gives the same order", help="Hand `seed` to the shuffle: it has no effect now.")
     if second == begin:
         fail(

@@ -20,13 +20,13 @@ from grader.lab import CLASSES, IMAGE_SHAPE
 from grader.rubric.fair_sweep import check_evaluations, check_settings, check_trainings, watched_sweep
 from grader.rubric.own_training import check_training_file, classify, limit_changes, refuse_copies, require_own_labels, short_plan, unlike
 from grader.rubric.scripted_training import (
-    STEPS,
     Lesson,
     Run,
     check_history,
     columns_of,
     described,
     require_trained,
+    require_within_limit,
     restoring,
     restoring_mistake,
     train_all,
@@ -78,6 +78,7 @@ _BATTERY: Final = _battery()
 
 
 _LARGE: Final = [([loss + 100.0 for loss in losses], delta, patience) for losses, delta, patience in _BATTERY[::12]]
+"""Losses above any number that a best loss might begin at."""
 
 
 @check(points=3)
@@ -121,16 +122,7 @@ def test_train_stops(submission: Submission, rng: np.random.Generator) -> None:
         runs[place] = train_alone(submission, scripts[place])
     for script, run in zip(scripts, runs, strict=True):
         require_trained(run)
-        require(
-            run.epochs_run <= len(script.losses),
-            "train goes on past the epoch limit" if not run.more_than_told else "train makes more steps than its history tells of",
-            f"expected: at most epochs={len(script.losses)}, of {STEPS} batches",
-            f"received: {run.epochs_run * STEPS:g} steps of the optimizer"
-            + (f", {run.told} epochs in the history" if run.more_than_told else ""),
-            help="Train on train_data only, one pass an epoch: not on val_data, and not again at the end."
-            if run.more_than_told
-            else "Pass epochs on to fit.",
-        )
+        require_within_limit(run, script)
     wrong = next((place for place, script in enumerate(scripts) if runs[place].epochs_run != script.epochs_run), None)
     if wrong is not None:
         named = explanation(WRONG_TRAININGS, [(script,) for script in scripts], [run.epochs_run for run in runs])

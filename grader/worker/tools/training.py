@@ -242,10 +242,10 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
 
     Args:
         tell: On the trusted side: takes an event and answers it. Events: `{"event": "model", "number"}`, `{"event": "data",
-            "batch_size"}`, `{"event": "train", "number", "fresh_weights", "fresh_optimizer", "batch_size", "data", "epochs", "options"}`
+            "batch_size"}`, `{"event": "train", "number", "fresh_weights", "fresh_optimizer", "batch_size", "data", "epochs", "rule"}`
             (answered with a history), `{"event": "evaluate", "number", "trainings", "data"}` (answered with an accuracy). A model that is
             not one of ours has the number 0; "data" says which data came, whole: "train", "val", both with a comma between, or "other";
-            "options" has what else `train` was given.
+            "rule" has the min_delta and patience that `train` was given, None where it was not.
 
     Returns:
         References to `make_model`, `make_data`, `train` and `evaluate`.
@@ -284,7 +284,9 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
 
         return tuple(data(mark) for mark in _MARKS.values())
 
-    def train(model: Any, train_data: Any, val_data: Any, *, epochs: int, **options: Any) -> dict[str, list[float]]:
+    def train(
+        model: Any, train_data: Any, val_data: Any, *, epochs: int, min_delta: Any = None, patience: Any = None, **_: Any
+    ) -> dict[str, list[float]]:
         fresh_weights = all(np.array_equal(ours, theirs) for ours, theirs in zip(initial, model.get_weights(), strict=False))
         history: dict[str, list[float]] = tell(
             {
@@ -295,7 +297,7 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
                 "batch_size": int(np.shape(next(iter(train_data))[0])[0]),
                 "data": f"{kind_of(train_data)},{kind_of(val_data)}",
                 "epochs": int(epochs),
-                "options": {str(name): float(value) for name, value in options.items()},
+                "rule": {"min_delta": min_delta, "patience": patience},
             }
         )
         # Leave traces, as real training does: other weights and a used optimizer.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -10,8 +12,10 @@ from dashboard.figure import BLUE, COLOURS, GREY, HEIGHT, PURPLE, VERMILION, Fig
 from dashboard.measured import BATCH
 from dashboard.statistics import band, correlation, wilson
 
-BIN = 5
-"""Points in one bar of the distribution."""
+BINS = (5.0, 1.0, 0.25)
+"""Points in one bar of the distribution: the first of these with which there are BARS bars at least."""
+
+BARS = 8
 
 
 def distribution(scores: pd.Series, points: float) -> Figure:
@@ -21,10 +25,12 @@ def distribution(scores: pd.Series, points: float) -> Figure:
         scores: A score a submission, without those that are not graded.
         points: Points that there were.
     """
-    edges = np.arange(0, max(points, float(scores.max()) if len(scores) else 0.0, BIN) + BIN, BIN)
-    # The last bin takes the full score, too: 100 points are not a bar of their own beyond 100.
-    counts, _ = np.histogram(np.clip(scores, 0, edges[-2]), bins=np.append(edges[:-2], edges[-2] + 1e-9))
-    frame = pd.DataFrame({"from": edges[: len(counts)], "to": edges[1 : len(counts) + 1], "submissions": counts})
+    most = max(points, float(scores.max()) if len(scores) else 0.0)
+    width = next((width for width in BINS if most >= BARS * width), BINS[-1])
+    edges = np.arange(max(1, math.ceil(most / width)) + 1) * width
+    # NumPy's last bin takes its right edge too, so a full score has no bar of its own.
+    counts, _ = np.histogram(np.clip(scores, 0, edges[-1]), bins=edges)
+    frame = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "submissions": counts})
     median = float(scores.median()) if len(scores) else 0.0
     bars = (
         alt.Chart(frame)

@@ -193,7 +193,7 @@ def _take_in(
         reason = str(error).replace(str(received.files[0]), received.label)
         number = record.submission(course, received, "", problem=reason)
         record.entry(number, None, cached=False)
-        summary.failed.append(f"{received.label}: {reason}")
+        summary.failed.append(reason if reason.startswith(received.label) else f"{received.label}: {reason}")
 
 
 def _run(

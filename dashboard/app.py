@@ -52,13 +52,13 @@ def main() -> None:
         return
     st.session_state["viewer"] = viewer
     page = st.navigation(_pages(viewer))
+    st.title(page.title, anchor=False)
     if viewer.instructor:
         show.attempt(choose_run)
     if st.user.get("is_logged_in"):
         with st.sidebar:
             st.text(viewer.name)
             st.button("Log out", on_click=st.logout)
-    st.title(page.title, anchor=False)
     show.attempt(page.run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from pandas.errors import DatabaseError
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -126,7 +127,7 @@ def asking(url: str) -> Ask:
         try:
             with engine.connect() as connection:
                 return pd.read_sql(text(sql), connection, params=parameters)
-        except SQLAlchemyError as error:
+        except (DatabaseError, SQLAlchemyError) as error:
             raise ResultsError(
                 f"The class's database cannot be read ({type(error).__name__}); see that --db names the one of lab batch."
             ) from error

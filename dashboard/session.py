@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
+from pandas.errors import DatabaseError
 from sqlalchemy.exc import SQLAlchemyError
 from streamlit.errors import StreamlitSecretNotFoundError
 
@@ -117,7 +118,7 @@ def ask(sql: str, parameters: dict[str, Any], ttl: float = CACHED_S) -> pd.DataF
     try:
         connection = st.connection("class", type="sql", url=database())
         return connection.query(sql, params=parameters, ttl=ttl, show_spinner=False)
-    except SQLAlchemyError as error:
+    except (DatabaseError, SQLAlchemyError) as error:
         raise ResultsError(
             f"The class's database cannot be read just now ({type(error).__name__}); reload the page in a moment."
         ) from error

@@ -54,6 +54,21 @@ def attempt(draw: Callable[[], None]) -> None:
         st.text(one_line(str(error)))
 
 
+def alone(draw: Callable[[], None], *, every: float | None = None) -> None:
+    """Draws a part of a page that is drawn anew by itself, as `st.fragment` does; `attempt` holds each time.
+
+    Args:
+        draw: Draws it. A choice made in it draws it again, and nothing else.
+        every: Seconds after which it is drawn again anyway.
+    """
+
+    @st.fragment(run_every=every)
+    def part() -> None:
+        attempt(draw)
+
+    part()
+
+
 def nothing(what: str, command: str) -> None:
     """Says that there is nothing yet, and the command that makes it."""
     st.info(f"{what} Make it with:")

@@ -70,9 +70,9 @@ class WholeClass:
     def missing(self, run_id: int) -> pd.DataFrame:
         """Students on the roster without a submission in a run: `name`, `login`, `section`."""
         return self._ask(
-            "SELECT st.name, st.login, st.section FROM students st WHERE st.on_roster AND NOT EXISTS ("
-            "SELECT 1 FROM entries e JOIN submission_students ss ON ss.submission_id = e.submission_id "
-            "WHERE e.run_id = :run AND ss.student_id = st.id) ORDER BY st.name",
+            "SELECT st.name, st.login, st.section FROM students st WHERE st.on_roster AND st.id NOT IN ("
+            "SELECT ss.student_id FROM entries e JOIN submission_students ss ON ss.submission_id = e.submission_id "
+            "WHERE e.run_id = :run) ORDER BY st.name",
             run=run_id,
         )
 

@@ -21,7 +21,6 @@ def _ago(seconds: float) -> str:
     return f"{minutes:.0f} min {seconds:.0f} s" if minutes else f"{seconds:.0f} s"
 
 
-@st.fragment(run_every=2.0)
 def progress() -> None:
     """One look at the run."""
     if run is None:
@@ -54,4 +53,4 @@ def progress() -> None:
             columns[3].metric("Took", _ago((ended - started).total_seconds()))
 
 
-progress()
+show.alone(progress, every=2.0)

@@ -108,6 +108,30 @@ def test_pages_while_the_database_is_written(page, tmp_path: Path) -> None:
     assert "five minutes" in app.warning[0].value
 
 
+def test_items_of_one_section(page, database: str) -> None:
+    """A section's choice leaves its checks alone in the table and in the choice of messages."""
+    app = page(database, "items")
+    assert len({name.partition("/")[0] for name in app.dataframe[-1].value["check"]}) == 5
+    app.selectbox(key="section").set_value("timing").run()
+    assert not app.exception
+    checks = app.dataframe[-1].value["check"]
+    assert {name.partition("/")[0] for name in checks} == {"timing"}
+    assert app.selectbox(key="check").options == list(checks)
+    app.selectbox(key="check").set_value(checks.iloc[-1]).run()
+    assert not app.exception
+
+
+def test_lost_database_is_said_in_a_part_drawn_alone(page, database: str) -> None:
+    """Progress, drawn again while the database is away, says so instead of falling."""
+    app = page(database, "progress")
+    with sqlite3.connect(database) as connection:
+        connection.execute("ALTER TABLE runs RENAME TO away")
+    time.sleep(LIVE_S)
+    app.run()
+    assert not app.exception
+    assert "cannot be read just now" in " ".join(text.value for text in app.text)
+
+
 def test_adjusting_writes_a_row_and_shows_it(page, database: str) -> None:
     """The form adds the points with the reason; without a reason it says so and writes nothing."""
     app = page(database, "grades")

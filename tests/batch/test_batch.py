@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from databases import new_database
+from once import once
 from processes import children_running
 
 from grader.batch.compare import changes
@@ -26,9 +27,8 @@ from .conftest import CHECKS, Batch, Grades, counted, ended, grades
 
 @pytest.fixture(scope="module")
 def undisturbed(batch: Batch, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Grades]:
-    """A run that nothing disturbed: its store and its grades."""
-    url = str(tmp_path_factory.mktemp("store") / "grades.db")
-    ended(batch(url))
+    """A run that nothing disturbed: its store, not to be changed, and its grades."""
+    url = str(once(tmp_path_factory, "undisturbed", lambda folder: ended(batch(str(folder / "grades.db")))) / "grades.db")
     return url, grades(url)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from once import once
 from rich.console import Console
 
 from grader.artifacts import Kernels, Machine, Results, Timings, Training, read_weights
@@ -50,9 +51,7 @@ def batch_sweep(predict, images, batch_sizes, **_):
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole data set of 200 classes with two images a class."""
-    folder = tmp_path_factory.mktemp("data") / "tiny"
-    make_dataset(folder, Size("tiny", 2, 5, 1))
-    return folder
+    return once(tmp_path_factory, "measure-data", lambda folder: make_dataset(folder / "tiny", Size("tiny", 2, 5, 1))) / "tiny"
 
 
 @pytest.fixture(autouse=True)
@@ -72,12 +71,14 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def measured(data: Path, warm: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reference, measured once."""
-    folder = write_reference(SOLUTIONS, tmp_path_factory.mktemp("measured") / "solutions")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "plan_named", lambda _: TINY)
-        measure(folder, data, console=quiet())
-    return folder
+    """The reference, measured once; not to be changed."""
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run, "plan_named", lambda _: TINY)
+            measure(write_reference(SOLUTIONS, folder / "solutions"), data, console=quiet())
+
+    return once(tmp_path_factory, "measured", make) / "solutions"
 
 
 def quiet() -> Console:
@@ -113,13 +114,14 @@ def test_findings_follow_from_the_results(measured: Path) -> None:
     assert "?" not in [value for table in tables.values() for value in table.values()]
 
 
-def test_measured_again_nothing_runs(measured: Path, data: Path) -> None:
+def test_measured_again_nothing_runs(measured: Path, data: Path, tmp_path: Path) -> None:
     """A second run finds every step done and leaves the raw samples as they are."""
-    before = (measured / "results" / "timings.json").read_text()
+    folder = tmp_path / "assignment"
+    shutil.copytree(measured, folder)
     console = quiet()
-    measure(measured, data, console=console)
+    measure(folder, data, console=console)
     assert console.export_text().count("done before") == 5
-    assert (measured / "results" / "timings.json").read_text() == before
+    assert (folder / "results" / "timings.json").read_text() == (measured / "results" / "timings.json").read_text()
 
 
 def test_only_what_a_changed_module_touches_runs_again(measured: Path, data: Path, tmp_path: Path) -> None:
@@ -134,9 +136,12 @@ def test_only_what_a_changed_module_touches_runs_again(measured: Path, data: Pat
     assert "measured      online and batch inference" in text
 
 
-def test_a_section_that_is_not_started_stops_only_its_step(data: Path, tmp_path: Path) -> None:
-    """With profiling not written, the rest is measured and kept, and the message names the function."""
-    folder = write_reference(SOLUTIONS, tmp_path / "assignment")
+def test_a_section_that_is_not_started_stops_only_its_step(measured: Path, data: Path, tmp_path: Path) -> None:
+    """With profiling not written, what comes after it is measured and kept, and the message names the function."""
+    folder = tmp_path / "assignment"
+    shutil.copytree(measured, folder)
+    for name in ("kernels", "timings"):
+        (folder / "results" / f"{name}.json").unlink()
     (folder / "timing.py").write_text(FAST_TIMING)
     shutil.copyfile(SOLUTIONS.parent / "assignment" / "profiling.py", folder / "profiling.py")
     with pytest.raises(MeasureError, match=r"1 of 5 steps .* not started yet: assignment/profiling.py:\d+ capture_trace"):

@@ -15,6 +15,9 @@ from grader.report.text import one_line
 EVERY: Final = 10
 """In a pipe: one line for so many submissions."""
 
+QUIET_S: Final = 30.0
+"""And one after so long without any."""
+
 
 class BatchProgress:
     """Shows a run's progress. May be told of it from several threads.
@@ -30,7 +33,7 @@ class BatchProgress:
         self._task = self._progress.add_task("grading", total=None)
         self._lock = threading.Lock()
         self._total = self._cached = self._done = self._failed = self._checks = 0
-        self._started = time.monotonic()
+        self._started = self._said = time.monotonic()
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -50,6 +53,8 @@ class BatchProgress:
         with self._lock:
             self._checks += 1
             self._show()
+            if not self._console.is_terminal and time.monotonic() - self._said > QUIET_S:
+                self._say(f"{self._cached + self._done} of {self._total} done, {self._checks} checks")
 
     def done(self, label: str, *, failed: bool) -> None:
         """A grading has ended."""
@@ -68,4 +73,5 @@ class BatchProgress:
         self._progress.update(self._task, completed=self._cached + self._done, description=text)
 
     def _say(self, line: str) -> None:
+        self._said = time.monotonic()
         self._console.print(Text(one_line(line)), soft_wrap=True)

@@ -24,7 +24,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "dashboard")]
 
-from browsing import INSTRUCTOR_PAGES, browser, dashboard, settle  # noqa: E402
+from browsing import INSTRUCTOR_PAGES, browser, dashboard, free_port, process, settle  # noqa: E402
 from filled import fill  # noqa: E402
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize  # noqa: E402
 
@@ -52,6 +52,7 @@ def main() -> None:
             dashboard(folder / "log", folder=folder / "none", data=folder / "none", database=str(folder / "class.db")) as address,
             browser() as chromium,
         ):
+            alone(chromium, folder, told.repeats)
             pages(chromium, address, told.repeats)
             filters(chromium, address, told.repeats)
 
@@ -73,6 +74,20 @@ def pages(chromium: Browser, address: str, repeats: int) -> None:
         )
 
 
+def alone(chromium: Browser, folder: Path, repeats: int) -> None:
+    """The same for a page of Streamlit's with nothing but a title: no page of ours can be faster."""
+    (folder / "app.py").write_text("import streamlit as st\nst.title('Nothing')\n", encoding="utf-8")
+    port = free_port()
+    place = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", str(folder / "app.py"), "--server.headless=true", f"--server.port={port}"]
+    with process(command, f"{place}/_stcore/health", log=folder / "alone.log"):
+        known = chromium.new_context(viewport=WINDOW)
+        painted(known, place)
+        first = median([painted(chromium.new_context(viewport=WINDOW), place) for _ in range(repeats)])
+        again = median([painted(known, place) for _ in range(repeats)])
+    print(f"\na Streamlit page with only a title, first paint: first visit {first[0]:.2f} s, next visit {again[0]:.2f} s")
+
+
 def median(times: list[tuple[float, float]]) -> list[float]:
     """The median of the first figures, and that of the second ones."""
     return [statistics.median(column) for column in zip(*times, strict=True)]
@@ -92,34 +107,43 @@ def painted(window: BrowserContext, address: str) -> tuple[float, float]:
 
 
 def filters(chromium: Browser, address: str, repeats: int) -> None:
-    """A filter from the key to the changed page."""
+    """A filter from the key or the click that chooses to the changed page."""
+    sections = ["data", "model", "timing", "training", "profiling"]
+
+    def type_name(page: Page, turn: int) -> None:
+        page.get_by_label("Name, login or label").fill(f"student{100 + turn}_")
 
     def search(page: Page, turn: int) -> None:
-        wanted = f"student{100 + turn}_"
-        page.get_by_label("Name, login or label").fill(wanted)
         page.keyboard.press("Enter")
         page.get_by_text("1 submissions; choose a row", exact=False).wait_for(timeout=60_000)
+        settle(page)
 
-    def section(page: Page, turn: int) -> None:
-        names = ["data", "model", "timing", "training", "profiling"]
+    def open_menu(page: Page, turn: int) -> None:
         page.get_by_role("combobox", name="Section").click()
-        page.get_by_role("option", name=names[turn % len(names)], exact=True).click()
-        page.wait_for_url(f"**section={names[turn % len(names)]}**", timeout=60_000)
+        page.get_by_role("option", name=sections[turn % len(sections)], exact=True).hover()
+
+    def choose(page: Page, turn: int) -> None:
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**section={sections[turn % len(sections)]}**", timeout=60_000)
         settle(page)
 
     print(f"\n{'filter':<40}{'s (median of ' + str(repeats) + ')':>22}")
-    for name, words, act in (("submissions", "search 1,000 rows by name", search), ("items", "item analysis of one section", section)):
+    for name, words, ready, act in (
+        ("submissions", "search 1,000 rows by name", type_name, search),
+        ("items", "item analysis of one section", open_menu, choose),
+    ):
         page = chromium.new_context(viewport=WINDOW).new_page()
         page.goto(f"{address}/{name}")
         settle(page)
-        print(f"{words:<40}{timed(page, act, repeats):>22.2f}")
+        print(f"{words:<40}{timed(page, ready, act, repeats):>22.2f}")
         page.context.close()
 
 
-def timed(page: Page, act: Callable[[Page, int], None], repeats: int) -> float:
-    """Median seconds of an action, after one that does not count."""
+def timed(page: Page, ready: Callable[[Page, int], None], act: Callable[[Page, int], None], repeats: int) -> float:
+    """Median seconds of an action, after one that does not count; what makes ready for it counts nothing."""
     spent = []
     for turn in range(repeats + 1):
+        ready(page, turn)
         started = time.perf_counter()
         act(page, turn)
         spent.append(time.perf_counter() - started)

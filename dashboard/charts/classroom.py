@@ -37,16 +37,16 @@ def distribution(scores: pd.Series, points: float) -> Figure:
         .mark_bar(color=BLUE, binSpacing=1)
         .encode(
             x=alt.X("from:Q", bin="binned", title="score, points"),
-            x2="to:Q",
+            x2=alt.X2("to:Q"),
             y=alt.Y("submissions:Q", title="submissions", axis=alt.Axis(tickMinStep=1, format="d")),
-            tooltip=["from", "to", "submissions"],
+            tooltip=[alt.Tooltip("from"), alt.Tooltip("to"), alt.Tooltip("submissions")],
         )
     )
     rule = alt.Chart(pd.DataFrame({"median": [median]})).mark_rule(color=VERMILION, size=3, strokeDash=[6, 4])
     return Figure(
         "distribution",
         f"Scores of {len(scores)} submissions: the median is {median:g}",
-        (bars + rule.encode(x="median:Q", tooltip=[alt.Tooltip("median", format=".2f")])).properties(height=HEIGHT),
+        (bars + rule.encode(x=alt.X("median:Q"), tooltip=[alt.Tooltip("median", format=".2f")])).properties(height=HEIGHT),
         f"{len(scores)} submissions: mean {scores.mean():.1f}, median {median:g}, standard deviation {scores.std():.1f}, "
         f"from {scores.min():g} to {scores.max():g} of {points:g} points."
         if len(scores)
@@ -98,8 +98,9 @@ def difficulty(table: pd.DataFrame) -> Figure:
     labels = alt.Axis(labelLimit=260, labelOverlap=False)
     base = alt.Chart(frame).encode(y=alt.Y("check:N", sort=None, title=None, axis=labels))
     x = alt.X("low:Q", title="share that passed, %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
-    chart = base.mark_rule(color=GREY, size=3).encode(x=x, x2="high:Q") + base.mark_point(filled=True, color=BLUE, size=60).encode(
-        x="passed:Q", tooltip=["check", "title", alt.Tooltip("passed", format=".0%"), "students"]
+    chart = base.mark_rule(color=GREY, size=3).encode(x=x, x2=alt.X2("high:Q")) + base.mark_point(filled=True, color=BLUE, size=60).encode(
+        x=alt.X("passed:Q"),
+        tooltip=[alt.Tooltip("check"), alt.Tooltip("title"), alt.Tooltip("passed", format=".0%"), alt.Tooltip("students")],
     )
     hardest = ", ".join(f"{row.check} {row.passed:.0%}" for row in frame.head(5).itertuples())
     return Figure(
@@ -121,10 +122,15 @@ def discrimination(table: pd.DataFrame) -> Figure:
         .encode(
             x=alt.X("passed:Q", title="share that passed, %", axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("discrimination:Q", title="correlation with the rest of the score", scale=alt.Scale(domain=[-1, 1])),
-            tooltip=["check", "title", alt.Tooltip("passed", format=".0%"), alt.Tooltip("discrimination", format=".2f")],
+            tooltip=[
+                alt.Tooltip("check"),
+                alt.Tooltip("title"),
+                alt.Tooltip("passed", format=".0%"),
+                alt.Tooltip("discrimination", format=".2f"),
+            ],
         )
     )
-    zero = alt.Chart(pd.DataFrame({"y": [0.0]})).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y="y:Q")
+    zero = alt.Chart(pd.DataFrame({"y": [0.0]})).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y=alt.Y("y:Q"))
     low = frame.sort_values("discrimination").head(3)
     return Figure(
         "discrimination",
@@ -146,19 +152,25 @@ def _over_class(
     places = alt.Axis(values=sorted(int(place) for place in summary[x]), format="d", labelOverlap=True)
     base = alt.Chart(summary).encode(x=alt.X(f"{x}:Q", title=x_title, scale=x_scale, axis=places))
     chart = base.mark_area(color=BLUE, opacity=0.2).encode(
-        y=alt.Y("low:Q", title=y_title, scale=alt.Scale(zero=False)), y2="high:Q"
+        y=alt.Y("low:Q", title=y_title, scale=alt.Scale(zero=False)), y2=alt.Y2("high:Q")
     ) + base.mark_line(color=BLUE, point=True).encode(
-        y="median:Q",
-        tooltip=[x, alt.Tooltip("low", format=".3g"), alt.Tooltip("median", format=".3g"), alt.Tooltip("high", format=".3g"), "students"],
+        y=alt.Y("median:Q"),
+        tooltip=[
+            alt.Tooltip(x),
+            alt.Tooltip("low", format=".3g"),
+            alt.Tooltip("median", format=".3g"),
+            alt.Tooltip("high", format=".3g"),
+            alt.Tooltip("students"),
+        ],
     )
     some = frame[frame["students"].isin(chosen)]
     if len(some):
         chart = chart + alt.Chart(some).mark_line(point=True).encode(
-            x=f"{x}:Q",
-            y=f"{y}:Q",
+            x=alt.X(f"{x}:Q"),
+            y=alt.Y(f"{y}:Q"),
             color=alt.Color("students:N", scale=scale(sorted(chosen), COLOURS[1:]), legend=alt.Legend(orient="top", title=None)),
             strokeDash=alt.StrokeDash("students:N", legend=None),
-            tooltip=["students", x, alt.Tooltip(y, format=".3g")],
+            tooltip=[alt.Tooltip("students"), alt.Tooltip(x), alt.Tooltip(y, format=".3g")],
         )
     return chart, summary
 
@@ -205,7 +217,7 @@ def two_runs(frame: pd.DataFrame, before: str, after: str) -> Figure:
     top = max(float(frame[["before", "after"]].max().max()), 1.0)
     changed = frame[frame["change"].abs() > 1e-9]
     same = pd.DataFrame({"before": [0.0, top], "after": [0.0, top]})
-    base = alt.Chart(same).mark_line(color=GREY, strokeDash=[4, 4]).encode(x="before:Q", y="after:Q")
+    base = alt.Chart(same).mark_line(color=GREY, strokeDash=[4, 4]).encode(x=alt.X("before:Q"), y=alt.Y("after:Q"))
     chart = (
         alt.Chart(frame)
         .mark_point(filled=True, size=60)
@@ -213,7 +225,7 @@ def two_runs(frame: pd.DataFrame, before: str, after: str) -> Figure:
             x=alt.X("before:Q", title=f"score in {before}, points"),
             y=alt.Y("after:Q", title=f"score in {after}, points"),
             color=alt.condition("abs(datum.change) > 1e-9", alt.value(VERMILION), alt.value(BLUE)),
-            tooltip=["students", "label", "before", "after", "change"],
+            tooltip=[alt.Tooltip("students"), alt.Tooltip("label"), alt.Tooltip("before"), alt.Tooltip("after"), alt.Tooltip("change")],
         )
     )
     return Figure(
@@ -244,7 +256,11 @@ def standing(own: float, others: pd.Series, measure: str, better: str) -> Figure
     )
     middle = alt.Chart(pd.DataFrame({"value": [float(others.median())]})).mark_rule(color=PURPLE, strokeDash=[4, 4], size=2)
     mine = alt.Chart(pd.DataFrame({"value": [own]})).mark_point(color=VERMILION, filled=True, size=160, shape="diamond")
-    chart = points + middle.encode(x="value:Q") + mine.encode(x="value:Q", tooltip=[alt.Tooltip("value", format=".4g", title="yours")])
+    chart = (
+        points
+        + middle.encode(x=alt.X("value:Q"))
+        + mine.encode(x=alt.X("value:Q"), tooltip=[alt.Tooltip("value", format=".4g", title="yours")])
+    )
     return Figure(
         f"standing-{measure.split(',')[0].replace(' ', '-')}",
         f"{measure.capitalize()}: better than {beaten} of {len(others)} on the same kind of machine",

@@ -26,9 +26,9 @@ def points_by_section(result: GradeResult) -> Figure:
     base = base.transform_calculate(score_label="datum.section + '  ' + datum.score")
     chart = alt.layer(
         base.mark_bar(color=GREY, opacity=0.35).encode(
-            x=alt.X("points:Q", title="points", axis=alt.Axis(tickCount=5)), tooltip=["section:N", "score:N"]
+            x=alt.X("points:Q", title="points", axis=alt.Axis(tickCount=5)), tooltip=[alt.Tooltip("section:N"), alt.Tooltip("score:N")]
         ),
-        base.mark_bar(color=BLUE).encode(x="earned:Q", tooltip=["section:N", "score:N"]),
+        base.mark_bar(color=BLUE).encode(x=alt.X("earned:Q"), tooltip=[alt.Tooltip("section:N"), alt.Tooltip("score:N")]),
     ).properties(height=rows_height(len(frame), 34))
     words = ", ".join(f"{row['section']} {row['score']}" for row in rows)
     return Figure(
@@ -51,7 +51,7 @@ def attempts(frame: pd.DataFrame) -> Figure:
     base = alt.Chart(frame).encode(
         x=alt.X("attempt:O", title="attempt", axis=alt.Axis(labelAngle=0)),
         y=alt.Y("score:Q", title="score, points", scale=alt.Scale(domain=[0, max(float(frame["points"].max()), 1.0)])),
-        tooltip=["attempt", alt.Tooltip("when:T", format="%Y-%m-%d %H:%M"), "score", "points"],
+        tooltip=[alt.Tooltip("attempt"), alt.Tooltip("when:T", format="%Y-%m-%d %H:%M"), alt.Tooltip("score"), alt.Tooltip("points")],
     )
     return Figure(
         "attempts",

@@ -30,7 +30,7 @@ def confusion(frame: pd.DataFrame, factor: str, order: tuple[str, ...]) -> Figur
             axis=alt.Axis(labelAngle=-40 if len(order) > _LIST_LONGEST else 0),
         ),
         y=alt.Y("truth:N", sort=list(order), title=f"{factor} it is", axis=alt.Axis(labelOverlap=False)),
-        tooltip=["truth", "guess", "images", alt.Tooltip("share", format=".0%")],
+        tooltip=[alt.Tooltip("truth"), alt.Tooltip("guess"), alt.Tooltip("images"), alt.Tooltip("share", format=".0%")],
     )
     chart = base.mark_rect().encode(
         color=alt.Color(

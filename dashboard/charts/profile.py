@@ -31,13 +31,13 @@ def kernel_time(measured: Measured) -> Figure:
     frame["label"] = [f"{layer}  {share:.0%}" for layer, share in zip(frame["layer"], frame["share"], strict=True)]
     top = frame.iloc[0]
     base = alt.Chart(frame).encode(y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=220)))
-    tooltip = ["layer", alt.Tooltip("duration_us", format=".1f", title="mean, µs"), alt.Tooltip("share", format=".1%")]
+    tooltip = [alt.Tooltip("layer"), alt.Tooltip("duration_us", format=".1f", title="mean, µs"), alt.Tooltip("share", format=".1%")]
     bars = base.mark_bar().encode(
         x=alt.X("duration_us:Q", title="kernel time, µs (mean of the profiled images)"),
         color=alt.condition(alt.datum.layer == top["layer"], alt.value(VERMILION), alt.value(BLUE)),
         tooltip=tooltip,
     )
-    spread = base.mark_rule(color=GREY, size=2).encode(x="least_us:Q", x2="most_us:Q", tooltip=tooltip)
+    spread = base.mark_rule(color=GREY, size=2).encode(x=alt.X("least_us:Q"), x2=alt.X2("most_us:Q"), tooltip=tooltip)
     return Figure(
         "kernels",
         f"Kernel time by layer: {top['layer']} takes {top['share']:.0%}",
@@ -73,7 +73,7 @@ def arithmetic(measured: Measured) -> Figure:
             color=alt.Color(
                 "what:N", title=None, scale=scale([times, macs], (VERMILION, BLUE)), legend=alt.Legend(orient="top", labelLimit=0)
             ),
-            tooltip=["layer", "what", alt.Tooltip("share", format=".1%"), "amount"],
+            tooltip=[alt.Tooltip("layer"), alt.Tooltip("what"), alt.Tooltip("share", format=".1%"), alt.Tooltip("amount")],
         )
         .properties(height=280)
     )
@@ -103,7 +103,7 @@ def roofline(measured: Measured) -> Figure:
         x=alt.X("macs_per_byte:Q", title="arithmetic intensity, multiply-accumulates a byte", scale=alt.Scale(type="log", padding=30)),
         y=alt.Y("gmacs_per_s:Q", title="rate, billion multiply-accumulates a second", scale=alt.Scale(type="log", nice=True)),
         tooltip=[
-            "layer",
+            alt.Tooltip("layer"),
             alt.Tooltip("gmacs_per_s", format=".2f", title="billion a second"),
             alt.Tooltip("macs_per_byte", format=".1f", title="a byte"),
         ],
@@ -111,10 +111,12 @@ def roofline(measured: Measured) -> Figure:
     roof = (
         alt.Chart(pd.DataFrame({"peak": [peak], "what": [what]}))
         .mark_rule(color=PURPLE, strokeDash=[6, 4], size=2)
-        .encode(y="peak:Q", tooltip=["what", alt.Tooltip("peak", format=".1f")])
+        .encode(y=alt.Y("peak:Q"), tooltip=[alt.Tooltip("what"), alt.Tooltip("peak", format=".1f")])
     )
     chart = (
-        roof + base.mark_point(filled=True, size=90, color=BLUE) + base.mark_text(dy=-11, color=GREY, fontSize=12).encode(text="layer:N")
+        roof
+        + base.mark_point(filled=True, size=90, color=BLUE)
+        + base.mark_text(dy=-11, color=GREY, fontSize=12).encode(text=alt.Text("layer:N"))
     )
     fastest = frame.loc[frame["gmacs_per_s"].idxmax()] if len(frame) else None
     return Figure(
@@ -153,7 +155,7 @@ def images(measured: Measured) -> Figure:
             yOffset=alt.YOffset("what:N", sort=names_in_order),
             x=alt.X("milliseconds:Q", title="latency, ms"),
             color=alt.Color("what:N", title=None, scale=scale(names_in_order), legend=alt.Legend(orient="top")),
-            tooltip=["image", "what", alt.Tooltip("milliseconds", format=".3f")],
+            tooltip=[alt.Tooltip("image"), alt.Tooltip("what"), alt.Tooltip("milliseconds", format=".3f")],
         )
         .properties(height=rows_height(frame["image"].nunique(), 60))
     )

@@ -41,9 +41,14 @@ def latency_samples(measured: Measured) -> Figure:
         x=alt.X("latency_ms:Q", title="latency an image, ms (log scale)", scale=alt.Scale(type="log", nice=False, padding=30)),
         color=alt.Color("verdict:N", scale=scale(words, (BLUE, VERMILION, PURPLE)), legend=alt.Legend(orient="top", title="verdict")),
         shape=alt.Shape("verdict:N", scale=alt.Scale(domain=words, range=["circle", "triangle-up", "cross"])),
-        tooltip=["setting", "repeat", alt.Tooltip("latency_ms", format=".3f", title="latency, ms"), "verdict"],
+        tooltip=[
+            alt.Tooltip("setting"),
+            alt.Tooltip("repeat"),
+            alt.Tooltip("latency_ms", format=".3f", title="latency, ms"),
+            alt.Tooltip("verdict"),
+        ],
     )
-    medians = base.mark_tick(color=GREY, thickness=3, size=22).encode(x="median_ms:Q")
+    medians = base.mark_tick(color=GREY, thickness=3, size=22).encode(x=alt.X("median_ms:Q"))
     first = frame.drop_duplicates("setting")
     return Figure(
         "latency-samples",
@@ -69,7 +74,7 @@ def _with_band(
     base = alt.Chart(frame).encode(x=alt.X(f"{x}:Q", title=x_title, axis=places, scale=alt.Scale(type="log", nice=False, padding=20)))
     vertical = alt.Scale(type="log", nice=True) if log_y else alt.Scale(zero=False)
     points = base.mark_point(color=colour, opacity=0.6, size=40).encode(
-        y=alt.Y(f"{y}:Q", title=y_title, scale=vertical), tooltip=[x, alt.Tooltip(y, format=".3g")]
+        y=alt.Y(f"{y}:Q", title=y_title, scale=vertical), tooltip=[alt.Tooltip(x), alt.Tooltip(y, format=".3g")]
     )
     line = base.mark_line(color=colour).encode(y=alt.Y(f"median({y}):Q", title=y_title))
     band = base.mark_errorband(extent="iqr", color=colour, opacity=0.2).encode(y=alt.Y(f"{y}:Q", title=y_title))
@@ -103,7 +108,9 @@ def batch_throughput(measured: Measured) -> Figure:
     if len(online):
         largest = online[online["count"] == online["count"].max()]["images_per_second"].median()
         rule = alt.Chart(pd.DataFrame({"online": [largest]})).mark_rule(color=VERMILION, strokeDash=[6, 4], size=2)
-        chart = chart + rule.encode(y="online:Q", tooltip=[alt.Tooltip("online", format=".0f", title="one image a call, images a second")])
+        chart = chart + rule.encode(
+            y=alt.Y("online:Q"), tooltip=[alt.Tooltip("online", format=".0f", title="one image a call, images a second")]
+        )
         words += f"; one image a call {largest:.0f}"
         if len(medians):
             title += f": {medians.max() / largest:.1f} times that of one image a call at {medians.idxmax()}"

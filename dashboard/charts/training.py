@@ -36,17 +36,17 @@ def _curves(measured: Measured, train: str, val: str, name: str, title: str, uni
         y=alt.Y("value:Q", title=unit, scale=alt.Scale(zero=False)),
         color=alt.Color("images:N", title=None, scale=scale([TRAIN, VAL], (VERMILION, BLUE)), legend=alt.Legend(orient="top")),
         strokeDash=alt.StrokeDash("images:N", scale=alt.Scale(domain=[TRAIN, VAL], range=[[4, 3], [1, 0]]), legend=None),
-        tooltip=["images", "epoch", alt.Tooltip("value", format=".4f")],
+        tooltip=[alt.Tooltip("images"), alt.Tooltip("epoch"), alt.Tooltip("value", format=".4f")],
     )
     names = [str(mark["mark"]) for mark in marks]
     rule = (
         alt.Chart(pd.DataFrame(marks))
         .mark_rule(size=2)
         .encode(
-            x="epoch:Q",
+            x=alt.X("epoch:Q"),
             color=alt.Color("mark:N", title=None, scale=scale(names, (GREEN, PURPLE)), legend=alt.Legend(orient="bottom", labelLimit=0)),
             strokeDash=alt.value([2, 2]),
-            tooltip=["mark"],
+            tooltip=[alt.Tooltip("mark")],
         )
     )
     chart = alt.layer(rule, line).resolve_scale(color="independent").properties(height=HEIGHT)
@@ -85,7 +85,13 @@ def sweep(measured: Measured) -> Figure:
             y=alt.Y("val_accuracy:Q", title="validation accuracy, fraction", scale=alt.Scale(zero=False)),
             color=alt.Color("batch size:N", scale=scale(sorted(frame["batch size"].unique(), key=int)), legend=alt.Legend(orient="top")),
             shape=alt.Shape("limit:N", sort=order, title=None, legend=alt.Legend(orient="bottom", labelLimit=0)),
-            tooltip=["batch size", "limit", "epochs_run", alt.Tooltip("val_accuracy", format=".3f"), alt.Tooltip("seconds", format=".1f")],
+            tooltip=[
+                alt.Tooltip("batch size"),
+                alt.Tooltip("limit"),
+                alt.Tooltip("epochs_run"),
+                alt.Tooltip("val_accuracy", format=".3f"),
+                alt.Tooltip("seconds", format=".1f"),
+            ],
         )
         .properties(height=HEIGHT)
     )
@@ -117,14 +123,14 @@ def interval_by_size(measured: Measured) -> Figure:
     base = alt.Chart(frame).encode(x=alt.X("images:Q", title="validation images (log scale)", scale=alt.Scale(type="log", nice=False)))
     band = base.mark_area(color=BLUE, opacity=0.25).encode(
         y=alt.Y("low:Q", title="accuracy, fraction", scale=alt.Scale(zero=False)),
-        y2="high:Q",
-        tooltip=["images", alt.Tooltip("low", format=".3f"), alt.Tooltip("high", format=".3f")],
+        y2=alt.Y2("high:Q"),
+        tooltip=[alt.Tooltip("images"), alt.Tooltip("low", format=".3f"), alt.Tooltip("high", format=".3f")],
     )
     own = pd.DataFrame([{"images": measured.val_total, "low": low, "high": high, "accuracy": fraction}])
-    mark = alt.Chart(own).mark_rule(color=VERMILION, size=3).encode(x="images:Q", y="low:Q", y2="high:Q")
+    mark = alt.Chart(own).mark_rule(color=VERMILION, size=3).encode(x=alt.X("images:Q"), y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
     point = alt.Chart(own).mark_point(color=VERMILION, filled=True, size=80)
-    point = point.encode(x="images:Q", y="accuracy:Q", tooltip=["images", alt.Tooltip("accuracy", format=".3f")])
-    line = alt.Chart(pd.DataFrame({"accuracy": [fraction]})).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y="accuracy:Q")
+    point = point.encode(x=alt.X("images:Q"), y=alt.Y("accuracy:Q"), tooltip=[alt.Tooltip("images"), alt.Tooltip("accuracy", format=".3f")])
+    line = alt.Chart(pd.DataFrame({"accuracy": [fraction]})).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y=alt.Y("accuracy:Q"))
     return Figure(
         "interval",
         f"How sure the accuracy is: {low:.1%} to {high:.1%} with {measured.val_total:,} validation images",

@@ -51,7 +51,7 @@ benchmarks: setup-dev ## Tell how the figures in benchmarks/ are measured
 constraints: setup-dev ## Show the versions of this environment, for constraints.txt
 	@$(BIN)/python -m pip freeze --exclude-editable
 
-validate: setup-dev ## Measure how often the grader is wrong (half an hour)
+validate: setup-dev ## Measure how often the grader is wrong (about an hour)
 	$(BIN)/lab validate
 
 attacks: setup-dev ## Try every class of cheat in every tier, as this user and as an unprivileged one

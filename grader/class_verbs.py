@@ -86,6 +86,8 @@ def batch(
         f"run {summary.run_id}{again}: {summary.submissions} submissions, {summary.graded} graded now, {summary.cached} graded before, "
         f"{len(summary.failed)} not graded"
     )
+    if options.secret is None:
+        _say("public checks only, whose examples students have seen; --secret-file FILE makes the grades official")
 
 
 def export(

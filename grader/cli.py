@@ -49,6 +49,13 @@ class _Verb(TyperCommand):
             _complain("interrupted")
             raise typer.Exit(EXIT_INTERRUPTED) from error
         except Exception as error:
+            if isinstance(error, ModuleNotFoundError) and (error.name or "grader").partition(".")[0] not in ("grader", "dashboard"):
+                _complain(
+                    f"this needs the Python module {error.name}, which is not installed here; the commands for a class need more packages: "
+                    "install them with `scripts/setup.sh instructor`, or without make with "
+                    "`pip install -c constraints.txt -e '.[instructor,dashboard]'`"
+                )
+                raise typer.Exit(2) from error
             # The verb raised something nobody foresaw, so the cause is ours, not the user's.
             _complain(f"this is a fault of the grader, not of your work ({type(error).__name__}); details are in {_note(error)}")
             raise typer.Exit(EXIT_FAULT) from error

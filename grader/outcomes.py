@@ -6,6 +6,8 @@ CheckEnded    the worker is gone or nothing can be run: not an `Exception`, so t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grader.results import Cause, Feedback, State
 
 
@@ -16,10 +18,12 @@ class CheckFailed(Exception):
         feedback: What the student is told.
         earned: The part of the check's points that is earned all the same, 0 to 1.
         raised: The class of the exception that the submission's function raised, where that is what went wrong.
+        kinds: That class and those it derives from, by name.
     """
 
-    def __init__(self, feedback: Feedback, *, earned: float = 0.0, raised: str = "") -> None:
+    def __init__(self, feedback: Feedback, *, earned: float = 0.0, raised: str = "", kinds: Sequence[str] = ()) -> None:
         super().__init__(feedback.summary)
+        self.kinds = tuple(kinds)
         self.raised = raised
         self.feedback = feedback
         self.earned = earned

@@ -14,14 +14,14 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from grader.errors import ResultsError
-from grader.lab import SECTIONS
+from grader.lab import MODULE_FILES, SECTIONS
 
 RESULT_VERSION: Final = 1
 """Version of the JSON form. History: 1 (0.1.0), the first."""
 
 
-_RAISED: Final = re.compile(r"[\w. ]{1,80} (raised \w{1,80}|ran out of memory|returned something that cannot be read)(?=:)")
-"""The part of a summary that the grader itself wrote, before text of the submission's."""
+_FILE: Final = re.compile(r"assignment/(\w+\.py)")
+"""What of a place that the submission told may be shown: line and function could be chosen to tell something."""
 
 
 class State(StrEnum):
@@ -59,6 +59,7 @@ class Feedback:
         example: The smallest failing example as code that can be pasted; empty where there is none.
         where: Where in the submission, `assignment/data.py:42 make_dataset`; empty where unknown.
         printed: The last lines that the submission printed during the check.
+        safe: The summary without words of the submission's own, where it has some; `where` is the submission's own then, too.
     """
 
     summary: str
@@ -67,6 +68,7 @@ class Feedback:
     example: str = ""
     where: str = ""
     printed: str = ""
+    safe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,10 @@ class CheckResult:
         feedback = self.feedback
         if not self.hidden or feedback is None:
             return self
-        raised = _RAISED.match(feedback.summary)
-        summary = f"{raised[0]} for a hidden example" if raised else feedback.summary
-        shown = Feedback(summary, (f"The example is hidden; for public ones run: {self.command}",), feedback.help, where=feedback.where)
+        place = _FILE.match(feedback.where) if feedback.safe else None
+        where = place[0] if place is not None and place[1] in MODULE_FILES else "" if feedback.safe else feedback.where
+        lines = (f"The example is hidden; for public ones run: {self.command}",)
+        shown = Feedback(feedback.safe or feedback.summary, lines, feedback.help, where=where)
         return dataclasses.replace(self, feedback=shown, hidden=False)
 
     @property

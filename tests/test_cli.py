@@ -246,6 +246,17 @@ def test_a_fault_of_the_grader_is_one_line_and_a_file(monkeypatch: pytest.Monkey
     assert "deep inside" in note.read_text(encoding="utf-8")
 
 
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the packages of a student only, a verb for a class says what to install, and blames nobody."""
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    for name in [name for name in sys.modules if name.startswith("grader.store")]:
+        monkeypatch.delitem(sys.modules, name)
+    result = lab("runs", "list", "--db", "grades.db")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lab: this needs the Python module sqlalchemy")
+    assert "scripts/setup.sh instructor" in result.stderr
+
+
 def test_a_fault_without_a_place_for_its_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where no file can be written, the line still comes, and says what it was."""
     blocked = tmp_path / "file"

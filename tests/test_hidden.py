@@ -61,12 +61,43 @@ def test_official_feedback_of_drawn_examples_is_hidden(submission: Path) -> None
         assert check.feedback.example
         assert (shown.example, shown.printed) == ("", "")
         assert check.command in shown.comparison[0]
-        assert shown.where == check.feedback.where
+        assert shown.where == check.feedback.where.partition(":")[0]
         assert "told:" not in shown.summary
     raised = official["training/early_stopping"]
     assert raised.feedback is not None
     assert "told: [" in raised.feedback.summary
     assert raised.for_student().feedback.summary == "training.early_stopping raised ValueError for a hidden example"  # type: ignore[union-attr]
+
+
+REFUSES = '''
+def {name}(*arguments):
+    """Answer as the worker itself does when something is wrong, with what was asked in it."""
+    from grader.channel.peer import Refusal
+    told = f"told {{arguments}}"
+    raise Refusal(kind="{kind}", type=told, message=told, where=f"assignment/data.py:7 {{told}}")
+'''
+
+OWN_CLASS = '''
+def {name}(*arguments):
+    """Put what was asked into the name of an error."""
+    raise type("told" + str(arguments[0]).replace(".", "_"), (Exception,), {{}})()
+'''
+
+
+@pytest.mark.parametrize("kind", ["missing", "signature", "import", "exit", "memory", "not_started", "refused", "raised", "other", "class"])
+def test_no_answer_of_the_worker_carries_a_hidden_example(tmp_path: Path, kind: str) -> None:
+    """Whatever kind of answer a function forges, the student is shown none of its words."""
+    folder = write_reference(SOLUTIONS, tmp_path / "assignment")
+    file = folder / "data.py"
+    source = (OWN_CLASS if kind == "class" else REFUSES).format(name="wilson_interval", kind=kind)
+    file.write_text(overlay(file.read_text(encoding="utf-8"), source), encoding="utf-8")
+    with closing(launcher()) as using:
+        (check,) = grade(folder, keyword="wilson", secret=b"course", launcher=using).checks
+    assert check.earned == 0
+    assert check.feedback is not None
+    assert "told" in repr(check.feedback)  # it did get as far as the instructor
+    assert "told" not in repr(check.for_student())
+    assert check.for_student().feedback.summary  # type: ignore[union-attr]
 
 
 def test_page_for_the_student_holds_no_hidden_value() -> None:

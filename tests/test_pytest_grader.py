@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,15 @@ def test_the_same_score_as_lab_grade(copy: Path, tmp_path: Path) -> None:
     failed = {check.name.partition("/")[2] for check in result.checks if check.state is not State.PASSED}
     for name in failed:
         assert f"({name})" in done.stdout
+
+
+def test_a_check_s_command_runs_it_alone() -> None:
+    """Also where its name is part of another's: what stands after -k selects one check."""
+    both = grade(ROOT / "assignment", keyword="sweep").checks
+    assert [check.name for check in both] == ["timing/sweeps", "training/sweep"]
+    for check in both:
+        keyword = shlex.split(check.command)[-1]
+        assert [other.name for other in grade(ROOT / "assignment", keyword=keyword).checks] == [check.name]
 
 
 def test_a_section_by_its_word(copy: Path) -> None:

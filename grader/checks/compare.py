@@ -234,7 +234,7 @@ def refused(call: Callable[[], Any], error: str, told: str, *, takes: str, other
     try:
         found = call()
     except CheckFailed as failure:
-        if failure.raised == error or (failure.raised and not other):
+        if error in failure.kinds or (failure.raised and not other):
             return
         fail(other or takes, wanted, f"received: {failure.raised or 'what cannot be read'}", help=help, earned=earned)
     fail(takes, wanted, f"received: {show(found)}", help=help, earned=earned)
@@ -250,7 +250,7 @@ def record(found: Any, fields: Sequence[str], what: str, name: str) -> Mapping[s
         name: The record's class.
 
     Returns:
-        The values by field.
+        The values of these fields; others that the submission added are its own matter.
 
     Raises:
         CheckFailed: It is something else, or lacks a field.
@@ -261,7 +261,7 @@ def record(found: Any, fields: Sequence[str], what: str, name: str) -> Mapping[s
     missing = [field for field in fields if field not in found]
     if missing:
         fail(f"{what} lacks {', '.join(missing)}", expected, f"received: {show(found)}")
-    return found
+    return {field: found[field] for field in fields}
 
 
 def sequence(found: Any, what: str, *, length: int | None = None, help: str = "") -> list[Any]:

@@ -6,6 +6,7 @@ supported(interval, wilson(...), "results/training.json")
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,7 +138,7 @@ def supported(
             continue
         if scaled is not None and same(found.value, scaled) and not same(scaled, expected):
             fail(f"{found.name} is {summary}", *sides, help=what)
-    if isinstance(expected, float):
+    if isinstance(expected, float) or (isinstance(expected, (list, tuple)) and any(isinstance(one, float) for one in expected)):
         sides += (f"tolerance: {relative:.0%}",)
     fail(f"{found.name} does not follow from {source}", *sides, help=advice)
 
@@ -176,7 +177,7 @@ def each(*parts: Callable[[], None]) -> None:
     others = [error.feedback.summary for error in failures[1:]] + [waiter.summary for waiter in waiting if waiter is not first]
     earned = (len(parts) - len(failures) - len(missing)) / len(parts) + sum(error.earned for error in failures) / len(parts)
     comparison = (*first.comparison, *(f"also: {summary}" for summary in others))
-    raise CheckFailed(Feedback(first.summary, comparison, first.help, first.example, first.where, first.printed), earned=earned)
+    raise CheckFailed(dataclasses.replace(first, comparison=comparison), earned=earned)
 
 
 def _name(section: str, key: str) -> str:

@@ -74,6 +74,7 @@ class RubricRun:
         self._order: list[str] = []
         self._results: dict[str, CheckResult] = {}
         self._selected: set[str] = set()
+        self._collected: set[str] = set()
         self._check_started = 0.0
         self._submission: Submission | None = None
         self.peak_bytes = 0
@@ -148,6 +149,10 @@ class RubricRun:
     def suspects(self) -> Suspects:
         """Known mistakes that fit all answers of this check so far."""
         return Suspects()
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Notes every check, also those that -k leaves out."""
+        self._collected.add(_function(item))
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -273,8 +278,14 @@ class RubricRun:
             cause=cause,
             feedback=feedback,
             hidden=self._secret is not None and _draws(item),
-            command=f"pytest grader -k {item.name.partition('[')[0].removeprefix('test_')}",
+            command=f"pytest grader -k {self._keyword(item)}",
         )
+
+    def _keyword(self, item: Any) -> str:
+        """What -k needs to select this check and no other."""
+        word = _function(item).removeprefix("test_")
+        alone = sum(word in other for other in self._collected) == 1
+        return word if alone else f'"{_name(item).partition("/")[0]} and {word}"'
 
     def _complete(self, feedback: Feedback, state: State) -> Feedback:
         submission = self._submission
@@ -285,9 +296,7 @@ class RubricRun:
             submission.last_call is not None and "cannot be imported" not in feedback.summary and "has no function" not in feedback.summary
         )
         example = feedback.example or (as_code(*submission.last_call) if submission.last_call and shows else "")
-        return Feedback(
-            feedback.summary, feedback.comparison, feedback.help, example, feedback.where, feedback.printed or submission.printed
-        )
+        return dataclasses.replace(feedback, example=example, printed=feedback.printed or submission.printed)
 
 
 def _spec(item: Any) -> CheckSpec:
@@ -316,9 +325,13 @@ def _failure_in(group: BaseExceptionGroup[BaseException]) -> CheckFailed | None:
     return None
 
 
+def _function(item: Any) -> str:
+    return str(item.name).partition("[")[0]
+
+
 def _name(item: Any) -> str:
     section = item.path.stem.removeprefix("test_")
-    check = item.name.partition("[")[0].removeprefix("test_").removeprefix(f"{section}_")
+    check = _function(item).removeprefix("test_").removeprefix(f"{section}_")
     return f"{section}/{check}"
 
 

@@ -1,6 +1,6 @@
 """Whether a timing may be believed: VALID, UNSTABLE or INVALID, with yes or no for each rule.
 
-The rules are those of the lab's handout for a valid timing, after pyperf, hyperfine and Google Benchmark. `judge` looks at the repeats of
+The rules are those of a valid timing, after pyperf, hyperfine and Google Benchmark. `judge` looks at the repeats of
 one setting, `judge_together` at whether a submission's figures can all be true. UNSTABLE is information and never costs a point.
 """
 

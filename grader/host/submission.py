@@ -8,6 +8,7 @@ Functions passed as arguments stay on this side and are called back. What comes 
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import re
@@ -261,7 +262,10 @@ class Submission:
         self._end()
         printed = clean(self._printed, lines=20)
         cause, summary, advice = _why(what, ended, error, killed=killed, limits=self.limits, printed=printed)
-        return CheckEnded(State.FAILED, cause, Feedback(summary=summary, help=advice, printed=printed))
+        # The exit status and the last bytes on the channel are the submission's to choose, too.
+        return CheckEnded(
+            State.FAILED, cause, Feedback(summary=summary, help=advice, printed=printed, safe=f"{what} ended the check: {cause}")
+        )
 
 
 _signature: Final = functools.lru_cache(maxsize=64)(inspect.signature)
@@ -286,30 +290,40 @@ def _outcome(what: str, error: dict[str, str]) -> BaseException:
     name = clean(error.get("type", ""), lines=1)
     source = clean(error.get("source", ""), lines=1)
     lines = (f"the line is: {source}",) if source else ()
+    # What the worker sends is the submission's to choose: a hidden example can be put into it.
+    known = name if isinstance(getattr(builtins, name, None), type) else "an exception of its own"
 
-    def ended(cause: Cause, summary: str, advice: str) -> CheckEnded:
-        return CheckEnded(State.FAILED, cause, Feedback(summary, lines, advice, where=where))
+    def ended(cause: Cause, summary: str, advice: str, safe: str) -> CheckEnded:
+        return CheckEnded(State.FAILED, cause, Feedback(summary, lines, advice, where=where, safe=safe))
 
     match kind:
         case "not_started":
-            return CheckEnded(State.NOT_STARTED, None, Feedback(f"not started yet: {where or what}", where=where))
+            return CheckEnded(
+                State.NOT_STARTED, None, Feedback(f"not started yet: {where or what}", where=where, safe=f"not started yet: {what}")
+            )
         case "memory":
-            return ended(Cause.OUT_OF_MEMORY, f"{what} ran out of memory: {message or name}", _GROWING)
+            return ended(Cause.OUT_OF_MEMORY, f"{what} ran out of memory: {message or name}", _GROWING, f"{what} ran out of memory")
         case "import":
             advice = "Mend this line first: nothing in the file can run before."
-            return ended(Cause.STUDENT_ERROR, f"{where.partition(' ')[0]} cannot be imported: {name}: {message}", advice)
+            summary = f"{where.partition(' ')[0]} cannot be imported: {name}: {message}"
+            return ended(Cause.STUDENT_ERROR, summary, advice, f"the module of {what} cannot be imported: {known}")
         case "missing" | "signature":
-            return ended(Cause.STUDENT_ERROR, message, "Keep the names and parameters of the stub: the grader calls the functions by them.")
+            advice = "Keep the names and parameters of the stub: the grader calls the functions by them."
+            return ended(Cause.STUDENT_ERROR, message, advice, f"{what} is missing, or cannot be called as the stub says")
         case "exit":
             return ended(
                 Cause.STUDENT_ERROR,
                 f"{what} ended the program ({name}) instead of returning",
                 "Return a value; do not call exit().",
+                f"{what} ended the program instead of returning",
             )
         case "refused":
-            return CheckFailed(Feedback(f"{what} returned something that cannot be read: {message}", lines, where=where))
+            summary = f"{what} returned something that cannot be read"
+            return CheckFailed(Feedback(f"{summary}: {message}", lines, where=where, safe=f"{summary} for a hidden example"))
     advice = _NO_LEAVE if name in ("PermissionError", "BlockingIOError") else ""
-    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where), raised=name)
+    safe = f"{what} raised {known} for a hidden example"
+    kinds = clean(error.get("kinds", ""), lines=1).split(",")
+    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where, safe=safe), raised=name, kinds=kinds)
 
 
 def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Limits, printed: str) -> tuple[Cause, str, str]:

@@ -20,6 +20,10 @@ cd "${AUTOGRADER:-/autograder}/source"
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     apt-get update -q
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv bubblewrap libseccomp2
+    # Ubuntu 22.04's python3 is 3.10, for which there is no TensorFlow of today; it has a 3.11 beside it.
+    if ! python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; then
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3.11 python3.11-venv
+    fi
 fi
 if [ -f secret ]; then chmod 600 secret; fi
 cd lab
@@ -44,6 +48,7 @@ Upload this zip as the autograder of a programming assignment on Gradescope.
 
 Choose the largest container: TensorFlow needs at least 2 CPUs and 3 GB; the default of 0.5 CPU and 768 MB is too small, and its gradings
 end for want of memory. A grading takes about a minute on two cores: leave the timeout at 10 minutes or more.
+Any image will do whose packages have Python 3.11, 3.12 or 3.13: Ubuntu 22.04 and 24.04, Debian 12 and 13.
 
 Students hand in the zip of `lab submit`, or the five modules with findings.toml and results/.
 

@@ -13,13 +13,15 @@ from grader.host.submission import Submission
 from grader.lab import MIN_DELTA, PATIENCE
 from grader.rubric.scripted_training import HISTORY
 
-_WHOLE: Final = {
-    "model": ("number",),
-    "data": ("batch_size",),
-    "train": ("epochs", "number", "batch_size"),
-    "evaluate": ("number", "trainings"),
-}
-"""What each call tells in whole numbers."""
+_TOLD: Final[dict[str, dict[str, type]]] = {
+    "model": {"number": int},
+    "data": {"batch_size": int},
+    "train": {
+        "epochs": int, "number": int, "batch_size": int, "fresh_weights": bool, "fresh_optimizer": bool, "data": str, "rule": dict,
+    },
+    "evaluate": {"number": int, "trainings": int, "data": str},
+}  # fmt: skip
+"""What each call tells."""
 
 
 _RULE: Final = {"min_delta": MIN_DELTA, "patience": PATIENCE}
@@ -44,10 +46,10 @@ def watched_sweep(
     # 10,007 is prime: the answers go through all its parts once before one comes again.
     draws = (float(number * 4_001 % 10_007) / 10_007 for number in itertools.count(int(rng.integers(1, 10_007))))
 
-    def tell(event: dict[str, Any]) -> Any:
-        whole = [isinstance(event.get(key), int) for key in _WHOLE.get(str(event.get("event")), ("",))]
-        others = isinstance(event.get("rule", {}), dict) and isinstance(event.get("data", ""), str)
-        require(all(whole) and others, "sweep calls the functions it is given in a way that they are not made for")
+    def tell(event: Any) -> Any:
+        kinds = _TOLD.get(str(event.get("event"))) if isinstance(event, dict) else None
+        made = kinds is not None and all(isinstance(event.get(key), kind) for key, kind in kinds.items())
+        require(made, "sweep calls the functions it is given in a way that they are not made for")
         require(len(events) < 200, "sweep makes too many calls")
         events.append(event)
         if event["event"] == "train":
@@ -205,7 +207,10 @@ def check_settings(settings: list[Any], events: list[dict[str, Any]], expected: 
     evaluations = [given[place] for place in places]
     every = [accuracy for answers in evaluations for accuracy in answers]
     rows = [compare.record(found, fields, f"setting {number}", "Setting") for number, found in enumerate(settings, start=1)]
-    told = [(row["epoch_limit"], row["batch_size"]) for row in rows]
+    told = [
+        (compare.integer(row["epoch_limit"], f"{what}'s epoch_limit"), compare.integer(row["batch_size"], f"{what}'s batch_size"))
+        for row, what in zip(rows, (f"setting {number}" for number in itertools.count(1)), strict=False)
+    ]
     if told != expected and set(told) == set(expected):
         fail(
             "sweep returns the settings in another order",

@@ -72,7 +72,7 @@ def fresh_model(submission: Submission, model: Any) -> None:
     kernels = []
     for one in (model, other):
         submission.tools.build(one, list(IMAGE_SHAPE))
-        kernels.append([array for array in submission.tools.weights(one) if array.ndim > 1])
+        kernels.append([array for arrays in submission.tools.layer_weights(one).values() for array in arrays if np.ndim(array) > 1])
     if any(np.ptp(kernel) == 0 for kernel in kernels[0] if kernel.size > 1):
         fail(
             "The fresh weights of a layer are all the same number",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from grader.checks.compare import fail, require
 from grader.dataset.weights import pretrained_weights
 from grader.errors import DataError
 from grader.host.submission import Submission
-from grader.lab import MIN_DELTA, PATIENCE, TRAINING_BATCH_SIZES
+from grader.lab import IMAGE_SHAPE, MIN_DELTA, PATIENCE, TRAINING_BATCH_SIZES
 from grader.outcomes import CheckEnded
 from grader.results import State
 from grader.rubric.scripted_training import HISTORY
@@ -24,15 +25,29 @@ NEAR: Final = 1e-3
 """Relative difference of two probabilities below which either class may be the largest: float32 and the float64 oracle are 1e-5 apart."""
 
 COPY_FIRST: Final = 0.98
-COPY_ALL: Final = 0.82
-"""Mean correlation of filters, best partner each, from which weights count as the package's own: of the first layer, and the median of all
-layers. Trainings from other first weights stay far under both (untrained ones have 0.25 and 0.1); the shipped weights and their own first
-ones have 0.93 and 0.72. A copy with so much noise that it passes (0.7 of each layer's deviation) has an accuracy of 0.1."""
+COPY_ALL: Final = 0.45
+"""Mean correlation of what filters do, best partner each, from which weights count as the package's own: of the first layer, and the
+median of all layers. Two trainings of one's own had 0.31 and 0.17; the first weights that the shipped ones were trained from have 0.89 and
+0.26. Copies with noise, and with filters that never fire or that nothing reads in half of each layer, have an accuracy under 0.25 before
+they pass."""
+
+MOST_ALIKE: Final = 3
+"""So many classes may share the largest probability: a trained network finds one, or hesitates between two."""
+
+LOOKED_AT: Final = 4
+"""Pictures on which it shows what a weight does."""
 
 BEST_OFF: Final = 0.02
 """How far the accuracy of the trained model may be from its best epoch's: a training of one's own may take the mean over batches."""
 
 SWEEP_LIMITS: Final = 2
+
+_NETWORK: Final = oracle.lab_network()
+_KERNELS: Final = {
+    layer["name"]: oracle.kernel_shape(layer, before)
+    for layer, before in zip(_NETWORK, [IMAGE_SHAPE, *oracle.shapes(_NETWORK, IMAGE_SHAPE)], strict=False)
+}
+"""Shapes of the kernels of the lab's network; empty for a layer without weights."""
 
 
 def classify(submission: Submission, model: Any, images: np.ndarray) -> np.ndarray:
@@ -67,43 +82,86 @@ def classify(submission: Submission, model: Any, images: np.ndarray) -> np.ndarr
     return np.array([compare.integer(item, "a label of predict_classes") for item in items], np.int64)
 
 
-def require_own_labels(weights: list[np.ndarray], images: np.ndarray, found: np.ndarray, seed: bytes) -> None:
+def by_layer(submission: Submission, model: Any, weights: list[np.ndarray]) -> oracle.Weights:
+    """Finds out which array of results/ belongs to which layer of the lab's network.
+
+    Args:
+        submission: The submission.
+        model: The model, with these weights.
+        weights: The arrays of results/, in the model's own order, which is that in which its layers were made.
+
+    Returns:
+        For each layer its kernel and bias, from the file.
+
+    Raises:
+        CheckFailed: They are not those of the lab's network.
+    """
+    shapes = {name: kernel for name, kernel in _KERNELS.items() if kernel}
+    held = submission.tools.layer_weights(model)
+    in_order = {name: weights[2 * place : 2 * place + 2] for place, name in enumerate(shapes)}
+    wanted = {name: [kernel, kernel[-1:]] for name, kernel in shapes.items()}
+    fitting = [
+        found for found in (_from_file(held, weights), in_order) if {name: [one.shape for one in found[name]] for name in found} == wanted
+    ]
+    require(
+        bool(fitting) and len(weights) == 2 * len(wanted),
+        "results/weights.safetensors does not hold the weights of the lab's network",
+        "expected: a kernel and a bias for each of " + ", ".join(wanted),
+        f"received: {compare.show([array.shape for array in weights])}",
+        help="Mend build_model (section 2) first, then run `lab measure` again.",
+    )
+    return {name: fitting[0][name] for name in wanted}
+
+
+def _from_file(held: Any, weights: list[np.ndarray]) -> oracle.Weights:
+    # What the worker says of layers is taken for the order alone; the numbers are the file's.
+    left, found = list(weights), {}
+    for name, arrays in held.items() if isinstance(held, dict) else ():
+        for array in arrays if isinstance(arrays, list) else ():
+            place = next((place for place, one in enumerate(left) if isinstance(array, np.ndarray) and np.array_equal(one, array)), None)
+            if place is not None:
+                found.setdefault(name, []).append(left.pop(place))
+    return found
+
+
+def require_own_labels(weights: oracle.Weights, images: np.ndarray, found: np.ndarray, seed: bytes) -> None:
     """Requires that labels are those that the lab's network gives with these weights, and not another's.
 
     Args:
-        weights: The network's arrays in Keras's order.
+        weights: The network's arrays by layer.
         images: (n, 64, 64, 3) uint8.
         found: (n,) the labels that the submission gave.
         seed: Draws the pictures that are looked at.
 
     Raises:
-        CheckFailed: A label is another.
+        CheckFailed: A label is another, or the network tells no class from another.
     """
-    network = oracle.lab_network()
-    layers = [layer for layer in network if layer["kind"] in ("Conv2D", "Dense")]
-    if len(weights) != 2 * len(layers):
-        return  # another network: that is what the section on the model looks at
-    by_name = {layer["name"]: [weights[2 * place], weights[2 * place + 1]] for place, layer in enumerate(layers)}
-    places = np.random.default_rng(list(seed)).choice(len(images), CHECKED, replace=False)
+    # Other weights are looked at on other pictures, so that nobody can try until some fit.
+    content = hashlib.sha256(b"".join(array.tobytes() for arrays in weights.values() for array in arrays)).digest()
+    places = np.random.default_rng([*seed, *content]).choice(len(images), CHECKED, replace=False)
     for place in map(int, places):
-        try:
-            row = oracle.run(network, by_name, images[place : place + 1] / 255.0)["dense2"][0]
-        except ValueError:
-            return
-        label = int(found[place])
+        row = oracle.run(_NETWORK, weights, images[place : place + 1] / 255.0)["dense2"][0]
+        label, near = int(found[place]), row >= row.max() * (1 - NEAR)
         require(
-            0 <= label < len(row) and row[label] >= row.max() * (1 - NEAR),
+            near.sum() <= MOST_ALIKE,
+            "the network with the weights in results/weights.safetensors finds many classes equally probable",
+            f"picture {place}: {int(near.sum())} classes share the largest probability, {row.max():.3g}",
+            help="Such a network has learned nothing: look at train, then run `lab measure` again.",
+        )
+        require(
+            0 <= label < len(row) and bool(near[label]),
             "predict_classes does not give the labels of the network in results/weights.safetensors",
             f"picture {place}: expected label {int(row.argmax())}, received {label}",
             help="It should give the most probable class of the model that it is given.",
         )
 
 
-def refuse_copies(weights: list[np.ndarray]) -> None:
-    """Refuses the weights that ship with the package, also with other filter orders, scales or some noise.
+def refuse_copies(weights: oracle.Weights, images: np.ndarray) -> None:
+    """Refuses the weights that ship with the package, also with other filter orders, scales, some noise, or parts that do nothing.
 
     Args:
-        weights: The network's arrays in Keras's order.
+        weights: The network's arrays by layer.
+        images: (n, 64, 64, 3) uint8, on which it shows what a weight does.
 
     Raises:
         CheckFailed: They are a copy.
@@ -112,8 +170,9 @@ def refuse_copies(weights: list[np.ndarray]) -> None:
         shipped = read_weights(pretrained_weights())
     except (DataError, MissingResults):
         return  # installed without them: nothing to copy
-    found = likeness(weights, shipped)
-    if found and (found[0] > COPY_FIRST or float(np.median(found)) > COPY_ALL):
+    theirs = {name: shipped[2 * place : 2 * place + 2] for place, name in enumerate(weights)}
+    found = likeness(weights, theirs, images[:LOOKED_AT] / 255.0)
+    if found[0] > COPY_FIRST or float(np.median(found)) > COPY_ALL:
         fail(
             "results/weights.safetensors holds the weights that ship with the package, or a copy with small changes",
             "expected: weights from your own training",
@@ -122,40 +181,48 @@ def refuse_copies(weights: list[np.ndarray]) -> None:
         )
 
 
-def likeness(ours: list[np.ndarray], theirs: list[np.ndarray]) -> list[float]:
-    """Compares the filters of each layer, whatever their order and size.
+def likeness(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -> list[float]:
+    """Compares the filters of each layer by what they do, whatever their order and size.
+
+    A weight counts by the size of what it reads, and a filter by the size of what is read of it: so neither does a scale that the next
+    layer undoes make a difference, nor a filter that never fires, or that nothing reads.
 
     Args:
-        ours: A network's arrays in Keras's order.
+        ours: The lab's network's arrays by layer.
         theirs: Another's.
+        images: (n, 64, 64, 3) float, to see what fires.
 
     Returns:
-        For each layer the mean correlation of its filters, best partner each; nothing for networks of other shapes.
+        For each layer the mean correlation of its filters, best partner each.
     """
-    if [array.shape for array in ours] != [array.shape for array in theirs]:
-        return []
+    effects, others = _effects(ours, images), _effects(theirs, images)
     found: list[float] = []
-    partner: np.ndarray | None = None
-    scale = np.ones(1)
-    for kernel, other in zip(ours, theirs, strict=True):
-        if kernel.ndim < 2:
-            continue
-        if partner is not None:
-            # A filter made s times as large, and what reads it s times as small, is the same network: that is undone first.
-            kernel = kernel * np.tile(scale, kernel.shape[-2] // len(scale))[:, None]
-            # The partners of the layer before are this layer's inputs; after the flattening each has several places.
-            channels = len(partner)
-            shape = (*other.shape[:-2], other.shape[-2] // channels, channels, other.shape[-1])
-            other = other.reshape(shape)[..., partner, :].reshape(other.shape)
-        products = _filters(kernel) @ _filters(other).T
+    partner = np.arange(images.shape[-1])
+    for place, name in enumerate(effects):
+        effect, other = effects[name], others[name]
+        # The partners of the layer before are this layer's inputs; after the flattening each has several places.
+        other = other.reshape(-1, len(partner), other.shape[-1])[:, partner].reshape(other.shape)
+        products = _filters(effect) @ _filters(other).T
+        following = list(effects.values())[place + 1 : place + 2]
+        weight = np.ones(effect.shape[-1])
+        if following:
+            weight = np.linalg.norm(following[0].reshape(-1, effect.shape[-1], following[0].shape[-1]), axis=(0, 2))
         partner = products.argmax(axis=1)
-        found.append(float(products.max(axis=1).mean()))
-        scale = _sizes(kernel) / np.maximum(_sizes(other)[partner], 1e-12)
+        found.append(float(np.average(products.max(axis=1), weights=weight + 1e-12)))
     return found
 
 
-def _sizes(kernel: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.norm(kernel.reshape(-1, kernel.shape[-1]).astype(np.float64), axis=0))
+def _effects(weights: oracle.Weights, images: np.ndarray) -> dict[str, np.ndarray]:
+    # Each kernel, every weight times the root mean square of what it reads.
+    outputs = oracle.run(_NETWORK, weights, images)
+    found, before = {}, images
+    for layer in _NETWORK:
+        name = layer["name"]
+        if name in weights:
+            axes = tuple(range(before.ndim - 1))
+            found[name] = weights[name][0].astype(np.float64) * np.sqrt(np.mean(before**2, axis=axes))[:, None]
+        before = outputs[name]
+    return found
 
 
 def _filters(kernel: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ def train_alone(submission: Submission, script: Script) -> Run:
     Returns:
         What became of it.
     """
-    submission.restart()
+    submission.begin_again()
     return Lesson(submission, script).train()
 
 

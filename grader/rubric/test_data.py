@@ -96,7 +96,8 @@ def test_decode_greyscale(submission, rng):
         found = submission.data.decode_image(picture.jpeg)
     except CheckFailed as error:
         told = error.feedback
-        raise CheckFailed(Feedback(f"On a greyscale file, {told.summary}", told.comparison, advice, where=told.where)) from None
+        summary, safe = (told_ and f"On a greyscale file, {told_}" for told_ in (told.summary, told.safe))
+        raise CheckFailed(Feedback(summary, told.comparison, advice, where=told.where, safe=safe)) from None
     same_pattern(found, picture.pixels, help=advice)
     same_scale(submission, found, picture.pixels, rng)
 

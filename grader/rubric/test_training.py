@@ -17,8 +17,18 @@ from grader.checks.findings import each, finding, supported
 from grader.dataset.make import held_out
 from grader.host.submission import Submission
 from grader.lab import CLASSES, IMAGE_SHAPE
+from grader.outcomes import CheckFailed
 from grader.rubric.fair_sweep import check_evaluations, check_settings, check_trainings, watched_sweep
-from grader.rubric.own_training import check_training_file, classify, limit_changes, refuse_copies, require_own_labels, short_plan, unlike
+from grader.rubric.own_training import (
+    by_layer,
+    check_training_file,
+    classify,
+    limit_changes,
+    refuse_copies,
+    require_own_labels,
+    short_plan,
+    unlike,
+)
 from grader.rubric.scripted_training import (
     Lesson,
     Run,
@@ -250,7 +260,14 @@ def test_sweep(submission: Submission, rng: np.random.Generator) -> None:
         f"received: {len(settings)}",
         help="Make the list inside the function.",
     )
-    check_settings(settings, events, expected[: len(batch_sizes)])
+    try:
+        check_trainings([event for event in events if event["event"] == "train"], expected[: len(batch_sizes)])
+        check_evaluations(events)
+        check_settings(settings, events, expected[: len(batch_sizes)])
+    except CheckFailed as error:
+        told = error.feedback
+        advice = "Keep no models and no results outside of the function: each sweep begins anew."
+        fail(f"in a second sweep, after a right first one: {told.summary}", *told.comparison, help=advice)
 
 
 @check(points=1)
@@ -291,7 +308,6 @@ def test_accuracy(submission: Submission, results: Results, seed: bytes) -> None
     """The trained weights recognise new pictures: Top-1 accuracy on images that nobody has seen."""
     weights = results.weights()
     main = results.read(Training).main
-    refuse_copies(weights)
     model = submission.model.build_model()
     submission.tools.build(model, list(IMAGE_SHAPE))
     shapes = [tuple(array.shape) for array in submission.tools.weights(model)]
@@ -304,8 +320,10 @@ def test_accuracy(submission: Submission, results: Results, seed: bytes) -> None
     )
     submission.tools.set_weights(model, weights)
     images, labels = _new_pictures(seed)
+    layers = by_layer(submission, model, weights)
+    refuse_copies(layers, images)
     found = np.concatenate([classify(submission, model, images[start : start + CHUNK]) for start in range(0, HELD_OUT, CHUNK)])
-    require_own_labels(weights, images, found, seed)
+    require_own_labels(layers, images, found, seed)
     accuracy = float((found == labels).mean())
     claimed = main.val_correct / main.val_total
     # Five standard errors of the difference, and 0.03 for what differs between two sets.

@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 
 from grader.artifacts import read_weights
 from grader.bank import Entry
+from grader.checks.oracle import lab_network
 from grader.dataset.weights import pretrained_weights
-from grader.lab import FINDINGS_FILE, SECTION_POINTS
+from grader.lab import FINDINGS_FILE, IMAGE_SHAPE, SECTION_POINTS
 from grader.results import CheckResult, State
 from grader.rubric import stopping_rules
 from grader.rubric import test_training as rubric
@@ -69,12 +70,37 @@ def weigh(folder: Path, weights: list[np.ndarray], correct: int, total: int) -> 
 
 
 def noisy(amount: float) -> list[np.ndarray]:
-    """The shipped weights with noise on every kernel: at 0.7 of the deviation they still see something, and are no copy any more."""
+    """The shipped weights with noise on every kernel."""
+    return with_noise(read_weights(pretrained_weights()), amount)
+
+
+def weak() -> list[np.ndarray]:
+    """The reference's own weights with so much noise that they see little."""
+    return with_noise(read_weights(SOLUTIONS / "results" / "weights.safetensors"), 0.6)
+
+
+def with_noise(weights: list[np.ndarray], amount: float) -> list[np.ndarray]:
+    """Weights with noise on every kernel, in parts of its deviation."""
     rng = np.random.default_rng(0)
-    shipped = read_weights(pretrained_weights())
     return [
-        array + (amount * array.std() * rng.normal(size=array.shape)).astype(np.float32) if array.ndim > 1 else array for array in shipped
+        array + (amount * array.std() * rng.normal(size=array.shape)).astype(np.float32) if array.ndim > 1 else array for array in weights
     ]
+
+
+def layers_of(weights: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
+    """Kernels and biases by the names of the lab's layers."""
+    names = [layer["name"] for layer in lab_network() if layer["kind"] in ("Conv2D", "Dense")]
+    return {name: weights[2 * place : 2 * place + 2] for place, name in enumerate(names)}
+
+
+def with_dead_filters(weights: list[np.ndarray]) -> list[np.ndarray]:
+    """The same network but for two filters of conv1: they never fire, and what would read them is noise that hides the rest."""
+    rng, dead = np.random.default_rng(0), [3, 7]
+    changed = [array.copy() for array in weights]
+    changed[0][..., dead] = rng.normal(0, 0.1, changed[0][..., dead].shape)
+    changed[1][dead] = -1e4
+    changed[2][:, :, dead] = rng.normal(0, 50, changed[2][:, :, dead].shape)
+    return changed
 
 
 def test_section_is_worth_its_points(graded: Grade) -> None:
@@ -212,7 +238,7 @@ def test_unanswered_findings_keep_the_rest(graded: Grade, copy: Path) -> None:
 
 def test_accuracy_earns_in_proportion(graded: Grade, copy: Path) -> None:
     """A network that recognises something earns a part in tenths of a point, the same each time."""
-    weigh(copy, noisy(0.7), 110, 1000)
+    weigh(copy, weak(), 160, 1000)
     first, second = (only(graded, copy, "accuracy") for _ in range(2))
     assert first.state is State.PARTIAL
     assert 0 < first.earned < first.points
@@ -221,9 +247,9 @@ def test_accuracy_earns_in_proportion(graded: Grade, copy: Path) -> None:
 
 
 def test_shipped_weights_earn_nothing(graded: Grade, copy: Path) -> None:
-    """The weights that ship with the package are recognised, also with some noise."""
-    for amount, correct in ((0.0, 920), (0.05, 915), (0.5, 330)):
-        weigh(copy, noisy(amount), correct, 1000)
+    """The weights that ship with the package are recognised, also with noise, and with filters that do nothing."""
+    for weights, correct in ((noisy(0.0), 920), (noisy(0.05), 915), (noisy(0.7), 110), (with_dead_filters(noisy(0.0)), 900)):
+        weigh(copy, weights, correct, 1000)
         check = only(graded, copy, "accuracy")
         assert check.earned == 0
         assert check.feedback is not None
@@ -232,7 +258,7 @@ def test_shipped_weights_earn_nothing(graded: Grade, copy: Path) -> None:
 
 def test_claimed_accuracy_must_be_reproduced(graded: Grade, copy: Path) -> None:
     """An accuracy in training.json that the weights do not have earns nothing, with both numbers side by side."""
-    weigh(copy, noisy(0.7), 600, 1000)
+    weigh(copy, weak(), 600, 1000)
     check = only(graded, copy, "accuracy")
     assert check.earned == 0
     assert check.feedback is not None
@@ -242,7 +268,7 @@ def test_claimed_accuracy_must_be_reproduced(graded: Grade, copy: Path) -> None:
 
 def test_weights_of_another_network_are_named(graded: Grade, copy: Path) -> None:
     """Weights that do not fit build_model() are the student's to mend, not the grader's."""
-    weigh(copy, noisy(0.7)[:-2], 110, 1000)
+    weigh(copy, weak()[:-2], 160, 1000)
     check = only(graded, copy, "accuracy")
     assert check.state is State.FAILED
     assert check.feedback is not None
@@ -251,7 +277,7 @@ def test_weights_of_another_network_are_named(graded: Grade, copy: Path) -> None
 
 def test_labels_must_come_from_these_weights(graded: Grade, copy: Path) -> None:
     """A predict_classes that uses another network than the one it is given is found out by labels worked out on the trusted side."""
-    weigh(copy, noisy(0.7), 920, 1000)
+    weigh(copy, weak(), 920, 1000)
     with (copy / "model.py").open("a", encoding="utf-8") as file:
         file.write(
             "\n\ndef predict_classes(model, images):\n"
@@ -267,7 +293,7 @@ def test_labels_must_come_from_these_weights(graded: Grade, copy: Path) -> None:
 
 def test_untrained_weights_and_another_classifier_earn_nothing(graded: Grade, copy: Path) -> None:
     """Weights whose classes are all but equal do not stand behind labels that come from elsewhere."""
-    untrained = [(0.05 * array).astype(np.float32) for array in noisy(0.7)]
+    untrained = [(0.05 * array).astype(np.float32) for array in weak()]
     weigh(copy, untrained, 900, 1000)
     with (copy / "model.py").open("a", encoding="utf-8") as file:
         file.write(
@@ -278,20 +304,43 @@ def test_untrained_weights_and_another_classifier_earn_nothing(graded: Grade, co
     check = only(graded, copy, "accuracy")
     assert check.earned == 0
     assert check.feedback is not None
-    assert "does not give the labels of the network" in check.feedback.summary
+    assert "many classes equally probable" in check.feedback.summary
+
+
+def test_weights_in_another_form_are_not_taken(graded: Grade, copy: Path) -> None:
+    """The shipped weights as one flat array, which the model itself takes apart, are no way round the look at them."""
+    weigh(copy, [np.concatenate([array.ravel() for array in noisy(0.0)])], 920, 1000)
+    with (copy / "model.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "\n\n_build = build_model\n"
+            "def build_model(*args, **kwargs):\n"
+            "    model = _build(*args, **kwargs)\n"
+            "    parts, take = model.get_weights, model.set_weights\n"
+            "    def split(given):\n"
+            "        sizes = [part.size for part in parts()]\n"
+            "        pieces = np.split(given[0], np.cumsum(sizes)[:-1])\n"
+            "        take([piece.reshape(part.shape) for piece, part in zip(pieces, parts())])\n"
+            "    model.set_weights = split\n"
+            "    model.get_weights = lambda: [np.concatenate([part.ravel() for part in parts()])]\n"
+            "    return model\n"
+        )
+    check = only(graded, copy, "accuracy")
+    assert check.earned == 0
+    assert check.feedback is not None
+    assert "does not hold the weights of the lab's network" in check.feedback.summary
 
 
 def test_accuracy_does_not_need_predict_classes(graded: Grade, copy: Path) -> None:
     """Where predict_classes is not started, the network's own outputs are taken."""
-    weigh(copy, noisy(0.7), 110, 1000)
+    weigh(copy, weak(), 160, 1000)
     expected = only(graded, copy, "accuracy").earned
     with (copy / "model.py").open("a", encoding="utf-8") as file:
         file.write("\n\ndef predict_classes(model, images):\n    raise NotImplementedError\n")
     assert only(graded, copy, "accuracy").earned == expected > 0
 
 
-def test_likeness_does_not_depend_on_order_or_size() -> None:
-    """A copy with its channels in another order and its kernels scaled is as like as the original; other weights are not."""
+def test_likeness_does_not_depend_on_order() -> None:
+    """A copy with its channels in another order is as like as the original; other weights are not."""
     rng = np.random.default_rng(1)
     shipped = read_weights(pretrained_weights())
     moved, partner = [array.copy() for array in shipped], None
@@ -301,11 +350,11 @@ def test_likeness_does_not_depend_on_order_or_size() -> None:
             parts = kernel.reshape(*kernel.shape[:-2], kernel.shape[-2] // len(partner), len(partner), kernel.shape[-1])
             kernel = parts[..., partner, :].reshape(kernel.shape)
         partner = rng.permutation(kernel.shape[-1])
-        moved[place] = 2 * kernel[..., partner]
+        moved[place], moved[place + 1] = kernel[..., partner], moved[place + 1][partner]
     moved[-2] = moved[-2][partner]
-    assert min(likeness(moved, shipped)) == pytest.approx(1)
-    others = [rng.normal(size=array.shape) for array in shipped]
-    assert max(likeness(others, shipped)) < 0.4
+    images = rng.random((2, *IMAGE_SHAPE))
+    assert min(likeness(layers_of(moved), layers_of(shipped), images)) == pytest.approx(1)
+    assert max(likeness(layers_of(weak()), layers_of(shipped), images)) < 0.5
 
 
 def test_likeness_does_not_depend_on_scales_between_layers() -> None:
@@ -319,7 +368,8 @@ def test_likeness_does_not_depend_on_scales_between_layers() -> None:
         scaled[place + 1] *= factors
         following = scaled[place + 2]
         following /= np.tile(factors, following.shape[-2] // len(factors))[:, None]
-    assert min(likeness(scaled, shipped)) == pytest.approx(1)
+    images = rng.random((2, *IMAGE_SHAPE))
+    assert min(likeness(layers_of(scaled), layers_of(shipped), images)) == pytest.approx(1)
 
 
 # --- the rules

@@ -116,6 +116,18 @@ def weight_shapes(model: Any) -> dict[str, list[list[int]]]:
     return {name: [list(array.shape) for array in layer.get_weights()] for name, layer in _layers(model).items()}
 
 
+def layer_weights(model: Any) -> dict[str, list[np.ndarray]]:
+    """Weights of every layer, nested ones too, without inputs.
+
+    Args:
+        model: A built Keras model of any style.
+
+    Returns:
+        By the layer's name, in the model's order; an empty list for a layer without weights.
+    """
+    return {name: [np.asarray(array) for array in layer.get_weights()] for name, layer in _layers(model).items()}
+
+
 def input_shape(model: Any) -> list[int | None]:
     """The shape of one image that a model says it takes.
 
@@ -221,6 +233,7 @@ PROVIDED: Final = (
     weights,
     layer_names,
     weight_shapes,
+    layer_weights,
     input_shape,
     outputs,
     trainable,

@@ -13,6 +13,14 @@ from grader.worker.assignment import student_module
 from grader.worker.live import Live
 
 
+class _Row(np.ndarray):
+    """A part of a result, with what a tensor has."""
+
+    def numpy(self) -> np.ndarray:
+        """The values."""
+        return np.asarray(self)
+
+
 class LazyResult:
     """A result that is computed when it is looked at: by `np.asarray`, `.numpy()`, its length, an element, or anything an array has.
 
@@ -39,13 +47,14 @@ class LazyResult:
         return len(self.numpy())
 
     def __getitem__(self, index: Any) -> Any:
-        return self.numpy()[index]
+        # A row of a tensor is a tensor, and has `.numpy()`, too.
+        return np.asarray(self.numpy()[index]).view(_Row)
 
     def __float__(self) -> float:
         return float(self.numpy().ravel()[0])
 
     def __iter__(self) -> Any:
-        return iter(self.numpy())
+        return iter(self.numpy().view(_Row))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

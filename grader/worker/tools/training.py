@@ -259,6 +259,10 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     def number_of(model: Any) -> int:
         return next((number for number, known in enumerate(models, start=1) if known is model), 0)
 
+    def kept_by(optimizer: Any) -> list[Any]:
+        # Its step count and its moments: all that a new one has at 0.
+        return [value for value in optimizer.variables if "learning_rate" not in value.path]
+
     def kind_of(data: Any) -> str:
         # By what it holds, so that a data set that was prefetched or cached is known too.
         found = [np.asarray(batch[0])[:, 0] for batch in itertools.islice(data, 4)]
@@ -293,16 +297,18 @@ def sweep_kit(tell: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
                 "event": "train",
                 "number": number_of(model),
                 "fresh_weights": fresh_weights,
-                "fresh_optimizer": int(model.optimizer.iterations.numpy()) == 0,
+                "fresh_optimizer": not any(np.any(value.numpy()) for value in kept_by(model.optimizer)),
                 "batch_size": int(np.shape(next(iter(train_data))[0])[0]),
                 "data": f"{kind_of(train_data)},{kind_of(val_data)}",
                 "epochs": int(epochs),
                 "rule": {"min_delta": min_delta, "patience": patience},
             }
         )
-        # Leave traces, as real training does: other weights and a used optimizer.
+        # Leave traces, as real training does: other weights and a used optimizer, with its moments.
         model.set_weights([array + 1.0 for array in model.get_weights()])
-        model.optimizer.iterations.assign_add(7)
+        model.optimizer.build(model.trainable_variables)
+        for value in kept_by(model.optimizer):
+            value.assign(value.value + 7)
         model.lab_trainings = getattr(model, "lab_trainings", 0) + 1
         return history
 

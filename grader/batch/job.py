@@ -107,7 +107,8 @@ def pack(folder: Path) -> bytes:
         for file in sorted(folder.rglob("*")):
             if file.is_file():
                 entry = zipfile.ZipInfo(file.relative_to(folder).as_posix(), date_time=_EPOCH)
-                entry.compress_type = zipfile.ZIP_DEFLATED
+                # Weights do not get smaller, and are most of a submission.
+                entry.compress_type = zipfile.ZIP_STORED if file.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
                 archive.writestr(entry, file.read_bytes())
     return buffer.getvalue()
 

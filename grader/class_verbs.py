@@ -226,16 +226,21 @@ def validate(
     _known("section", section or (), SECTIONS)
     console = Console(highlight=False)
     validation = prepare(solutions, parts, section or SECTIONS)
-    with _Progress(console, "gradings", lines=True) as progress:
-        run_validation(
-            validation,
-            repeat=REPEATS if all_of_it else repeat or 0,
-            keyword=keyword,
-            several=several,
-            under_load=load,
-            processes=processes,
-            listener=lambda _, count: progress(len(validation.trials), count),
-        )
+    try:
+        with _Progress(console, "gradings", lines=True) as progress:
+            run_validation(
+                validation,
+                repeat=REPEATS if all_of_it else repeat or 0,
+                keyword=keyword,
+                several=several,
+                under_load=load,
+                processes=processes,
+                listener=lambda _, count: progress(len(validation.trials), count),
+            )
+    except KeyboardInterrupt:
+        # Hours may be in it: what was found until now is told.
+        show(validation, console)
+        raise
     show(validation, console)
     if matrix is not None:
         _write(matrix, matrix_csv(validation))

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,6 +129,24 @@ def test_a_run_catches_what_is_wrong_and_lets_pass_what_is_right(tmp_path):
     assert [trial.name for trial in found.survivors()] == ["timing.same"]
     assert not found.differing()
     assert found.repeats()["timing/real_run"] == (1, 0)
+
+
+def test_an_interrupted_run_tells_what_it_found():
+    """After Ctrl-C what was graded by then is told, nothing more is waited for, and no process stays."""
+    command = [sys.executable, "-m", "grader", "validate", "--repeat", "40", "-k", "wilson", "--processes", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, output + errors
+    assert line.startswith("4 of 40")
+    repeated = re.search(r"gradings +(\d+) repeated, 0 differing", output)
+    assert repeated is not None, output
+    assert 4 <= int(repeated[1]) < 40
+    assert "interrupted" in errors
+    assert psutil.wait_procs(children, timeout=30)[1] == []
 
 
 def test_an_empty_validation_holds():

@@ -62,6 +62,11 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
                 for future in done:
                     yield open_.pop(future), future.result()
                 open_ |= {pool.submit(_run, plan): number for number, plan in islice(waiting, len(done))}
+        except BaseException:
+            # Ctrl-C, say: what is being graded is not waited for, and the zygotes end with these processes.
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

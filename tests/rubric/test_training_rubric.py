@@ -330,6 +330,35 @@ def test_weights_in_another_form_are_not_taken(graded: Grade, copy: Path) -> Non
     assert "does not hold the weights of the lab's network" in check.feedback.summary
 
 
+def test_layers_made_in_another_order_keep_their_weights(graded: Grade, copy: Path) -> None:
+    """A subclassed model that makes conv5 before conv4, which have the same shapes: the file follows its order, the points stay."""
+    weights = read_weights(SOLUTIONS / "results" / "weights.safetensors")
+    weights[6:10] = [*weights[8:10], *weights[6:8]]
+    main = json.loads((copy / "results" / "training.json").read_text())["main"]
+    weigh(copy, weights, main["val_correct"], main["val_total"])
+    with (copy / "model.py").open("a", encoding="utf-8") as file:
+        file.write(
+            "\n\n_build = build_model\n"
+            "class Turned(keras.Model):\n"
+            "    def __init__(self, layers):\n"
+            "        super().__init__()\n"
+            "        self.way = [layer.name for layer in layers]\n"
+            "        for layer in sorted(layers, key=lambda layer: (4.5 if layer.name == 'conv4' else self.way.index(layer.name)\n"
+            "                                                      - (2 if layer.name == 'conv5' else 0))):\n"
+            "            setattr(self, layer.name, layer)\n"
+            "    def call(self, value):\n"
+            "        for name in self.way:\n"
+            "            value = getattr(self, name)(value)\n"
+            "        return value\n"
+            "def build_model(*args, **kwargs):\n"
+            "    model = Turned([layer for layer in _build(*args, **kwargs).layers if 'input' not in layer.name])\n"
+            "    model(np.zeros((1, 64, 64, 3), np.float32))\n"
+            "    return model\n"
+        )
+    check = only(graded, copy, "accuracy")
+    assert check.earned == check.points, check.feedback
+
+
 def test_accuracy_does_not_need_predict_classes(graded: Grade, copy: Path) -> None:
     """Where predict_classes is not started, the network's own outputs are taken."""
     weigh(copy, weak(), 160, 1000)

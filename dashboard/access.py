@@ -13,11 +13,16 @@ from enum import StrEnum
 from typing import Any, Final
 
 import pandas as pd
+from pandas.errors import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
 from grader.errors import LabError
 
 Ask = Callable[[str, dict[str, Any]], pd.DataFrame]
 """Runs a query with its parameters and gives the rows."""
+
+UNREADABLE: Final = (DatabaseError, SQLAlchemyError)
+"""What a query raises when the database is away: from pandas 3 on its own error around SQLAlchemy's."""
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 

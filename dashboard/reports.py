@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from pandas.errors import DatabaseError
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from dashboard.access import Ask, Viewer
+from dashboard.access import UNREADABLE, Ask, Viewer
 from dashboard.charts import classroom as classroom_charts
 from dashboard.charts import grade as grade_charts
 from dashboard.charts import pictures as picture_charts
@@ -127,7 +125,7 @@ def asking(url: str) -> Ask:
         try:
             with engine.connect() as connection:
                 return pd.read_sql(text(sql), connection, params=parameters)
-        except (DatabaseError, SQLAlchemyError) as error:
+        except UNREADABLE as error:
             raise ResultsError(
                 f"The class's database cannot be read ({type(error).__name__}); see that --db names the one of lab batch."
             ) from error

@@ -13,11 +13,9 @@ from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
-from pandas.errors import DatabaseError
-from sqlalchemy.exc import SQLAlchemyError
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from dashboard.access import Refused, Role, Viewer, identify, refuse_open_door, require_instructor
+from dashboard.access import UNREADABLE, Refused, Role, Viewer, identify, refuse_open_door, require_instructor
 from dashboard.handed_in import HandedIn
 from dashboard.queries import Classroom
 from dashboard.subject import Subject, from_own_folder
@@ -32,10 +30,10 @@ GRADE: Final = "LAB_DASHBOARD_GRADE"
 DATABASE: Final = "LAB_DASHBOARD_DB"
 SUBMISSIONS: Final = "LAB_DASHBOARD_SUBMISSIONS"
 
-LIVE_S: Final = 1.0
-"""The same for the progress of a running batch."""
 CACHED_S: Final = 20.0
 """Seconds for which an answer of the database is kept: a page is drawn anew at every click, the class changes slowly."""
+LIVE_S: Final = 1.0
+"""The same for the progress of a running batch."""
 
 
 def own_folder() -> Path:
@@ -118,7 +116,7 @@ def ask(sql: str, parameters: dict[str, Any], ttl: float = CACHED_S) -> pd.DataF
     try:
         connection = st.connection("class", type="sql", url=database())
         return connection.query(sql, params=parameters, ttl=ttl, show_spinner=False)
-    except (DatabaseError, SQLAlchemyError) as error:
+    except UNREADABLE as error:
         raise ResultsError(
             f"The class's database cannot be read just now ({type(error).__name__}); reload the page in a moment."
         ) from error

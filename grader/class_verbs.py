@@ -239,6 +239,7 @@ def validate(
             )
     except KeyboardInterrupt:
         # Hours may be in it: what was found until now is told.
+        _say("stopped before the end; what was tried by then:")
         show(validation, console)
         raise
     show(validation, console)

@@ -17,16 +17,20 @@ class CheckFailed(Exception):
     Args:
         feedback: What the student is told.
         earned: The part of the check's points that is earned all the same, 0 to 1.
-        raised: The class of the exception that the submission's function raised, where that is what went wrong.
-        kinds: That class and those it derives from, by name.
+        raised: The classes of the exception that the submission's function raised, its own first, where that is what went wrong.
     """
 
-    def __init__(self, feedback: Feedback, *, earned: float = 0.0, raised: str = "", kinds: Sequence[str] = ()) -> None:
+    def __init__(self, feedback: Feedback, *, earned: float = 0.0, raised: Sequence[str] = ()) -> None:
         super().__init__(feedback.summary)
-        self.kinds = tuple(kinds)
-        self.raised = raised
+        self.raised = tuple(raised)
         self.feedback = feedback
         self.earned = earned
+
+    def retold(self, when: str, *, help: str) -> CheckFailed:
+        """The same failure with words before it that say when it came, and other advice."""
+        told = self.feedback
+        safe = told.safe and f"{when}{told.safe}"
+        return CheckFailed(Feedback(f"{when}{told.summary}", told.comparison, help, where=told.where, safe=safe))
 
 
 class CheckEnded(BaseException):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +19,7 @@ RESULT_VERSION: Final = 1
 """Version of the JSON form. History: 1 (0.1.0), the first."""
 
 
-_FILE: Final = re.compile(r"assignment/(\w+\.py)")
+_FILES: Final = frozenset(f"assignment/{name}" for name in MODULE_FILES)
 """What of a place that the submission told may be shown: line and function could be chosen to tell something."""
 
 
@@ -101,8 +100,10 @@ class CheckResult:
         feedback = self.feedback
         if not self.hidden or feedback is None:
             return self
-        place = _FILE.match(feedback.where) if feedback.safe else None
-        where = place[0] if place is not None and place[1] in MODULE_FILES else "" if feedback.safe else feedback.where
+        where = feedback.where
+        if feedback.safe:
+            file = where.partition(":")[0]
+            where = file if file in _FILES else ""
         lines = (f"The example is hidden; for public ones run: {self.command}",)
         shown = Feedback(feedback.safe or feedback.summary, lines, feedback.help, where=where)
         return dataclasses.replace(self, feedback=shown, hidden=False)

@@ -234,9 +234,11 @@ def refused(call: Callable[[], Any], error: str, told: str, *, takes: str, other
     try:
         found = call()
     except CheckFailed as failure:
-        if error in failure.kinds or (failure.raised and not other):
+        if error in failure.raised or (failure.raised and not other):
             return
-        fail(other or takes, wanted, f"received: {failure.raised or 'what cannot be read'}", help=help, earned=earned)
+        fail(
+            other or takes, wanted, f"received: {failure.raised[0] if failure.raised else 'what cannot be read'}", help=help, earned=earned
+        )
     fail(takes, wanted, f"received: {show(found)}", help=help, earned=earned)
 
 

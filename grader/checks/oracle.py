@@ -160,11 +160,10 @@ def draw_weights(network: Network, input_shape: Sequence[int], rng: np.random.Ge
         For each layer with weights its kernel and bias, float32.
     """
     weights: Weights = {}
-    for layer, before in zip(network, [tuple(input_shape), *shapes(network, input_shape)], strict=False):
-        kernel = kernel_shape(layer, before)
+    for name, kernel in kernels(network, input_shape).items():
         if kernel:
             scale = math.sqrt(2.0 / math.prod(kernel[:-1]))
-            weights[layer["name"]] = [
+            weights[name] = [
                 (rng.standard_normal(kernel) * scale).astype(np.float32),
                 (rng.standard_normal(kernel[-1]) * 0.3).astype(np.float32),
             ]
@@ -212,6 +211,20 @@ def kernel_shape(layer: Layer, before: Sequence[int]) -> tuple[int, ...]:
     return (before[-1], layer["units"]) if layer["kind"] == "Dense" else ()
 
 
+def kernels(network: Network, input_shape: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the kernels of all layers.
+
+    Args:
+        network: The layers.
+        input_shape: Shape of one input.
+
+    Returns:
+        As `kernel_shape` gives them, by the layer's name.
+    """
+    before = [tuple(input_shape), *shapes(network, input_shape)]
+    return {layer["name"]: kernel_shape(layer, shape) for layer, shape in zip(network, before, strict=False)}
+
+
 def costs(network: Network, input_shape: Sequence[int]) -> list[Cost]:
     """What each layer gives and costs for one image, in float32.
 
@@ -223,12 +236,10 @@ def costs(network: Network, input_shape: Sequence[int]) -> list[Cost]:
         A row a layer.
     """
     rows = []
-    outputs = shapes(network, input_shape)
-    for layer, before, after in zip(network, [tuple(input_shape), *outputs], outputs, strict=False):
-        kernel = kernel_shape(layer, before)
+    for (name, kernel), after in zip(kernels(network, input_shape).items(), shapes(network, input_shape), strict=True):
         parameters = math.prod(kernel) + kernel[-1] if kernel else 0
         macs = math.prod(kernel) * math.prod(after[:-1]) if kernel else 0
-        rows.append(Cost(layer["name"], after, parameters, macs, 4 * math.prod(after)))
+        rows.append(Cost(name, after, parameters, macs, 4 * math.prod(after)))
     return rows
 
 

@@ -322,8 +322,8 @@ def _outcome(what: str, error: dict[str, str]) -> BaseException:
             return CheckFailed(Feedback(f"{summary}: {message}", lines, where=where, safe=f"{summary} for a hidden example"))
     advice = _NO_LEAVE if name in ("PermissionError", "BlockingIOError") else ""
     safe = f"{what} raised {known} for a hidden example"
-    kinds = clean(error.get("kinds", ""), lines=1).split(",")
-    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where, safe=safe), raised=name, kinds=kinds)
+    bases = clean(error.get("bases", ""), lines=1).split(",")
+    return CheckFailed(Feedback(f"{what} raised {name}: {message}", lines, advice, where=where, safe=safe), raised=(name, *bases))
 
 
 def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Limits, printed: str) -> tuple[Cause, str, str]:

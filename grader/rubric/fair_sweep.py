@@ -207,10 +207,8 @@ def check_settings(settings: list[Any], events: list[dict[str, Any]], expected: 
     evaluations = [given[place] for place in places]
     every = [accuracy for answers in evaluations for accuracy in answers]
     rows = [compare.record(found, fields, f"setting {number}", "Setting") for number, found in enumerate(settings, start=1)]
-    told = [
-        (compare.integer(row["epoch_limit"], f"{what}'s epoch_limit"), compare.integer(row["batch_size"], f"{what}'s batch_size"))
-        for row, what in zip(rows, (f"setting {number}" for number in itertools.count(1)), strict=False)
-    ]
+    whole = ("epoch_limit", "batch_size")
+    told = [tuple(compare.integer(row[name], f"setting {number}'s {name}") for name in whole) for number, row in enumerate(rows, start=1)]
     if told != expected and set(told) == set(expected):
         fail(
             "sweep returns the settings in another order",

@@ -43,11 +43,8 @@ BEST_OFF: Final = 0.02
 SWEEP_LIMITS: Final = 2
 
 _NETWORK: Final = oracle.lab_network()
-_KERNELS: Final = {
-    layer["name"]: oracle.kernel_shape(layer, before)
-    for layer, before in zip(_NETWORK, [IMAGE_SHAPE, *oracle.shapes(_NETWORK, IMAGE_SHAPE)], strict=False)
-}
-"""Shapes of the kernels of the lab's network; empty for a layer without weights."""
+_SHAPES: Final = {name: [kernel, kernel[-1:]] for name, kernel in oracle.kernels(_NETWORK, IMAGE_SHAPE).items() if kernel}
+"""Shapes of kernel and bias of each layer that has weights."""
 
 
 def classify(submission: Submission, model: Any, images: np.ndarray) -> np.ndarray:
@@ -96,24 +93,31 @@ def by_layer(submission: Submission, model: Any, weights: list[np.ndarray]) -> o
     Raises:
         CheckFailed: They are not those of the lab's network.
     """
-    shapes = {name: kernel for name, kernel in _KERNELS.items() if kernel}
-    held = submission.tools.layer_weights(model)
-    in_order = {name: weights[2 * place : 2 * place + 2] for place, name in enumerate(shapes)}
-    wanted = {name: [kernel, kernel[-1:]] for name, kernel in shapes.items()}
-    fitting = [
-        found for found in (_from_file(held, weights), in_order) if {name: [one.shape for one in found[name]] for name in found} == wanted
-    ]
+    orders = (_as_held(weights, submission.tools.layer_weights(model)), in_order(weights))
+    fitting = [found for found in orders if {name: [one.shape for one in arrays] for name, arrays in found.items()} == _SHAPES]
     require(
-        bool(fitting) and len(weights) == 2 * len(wanted),
+        bool(fitting) and len(weights) == 2 * len(_SHAPES),
         "results/weights.safetensors does not hold the weights of the lab's network",
-        "expected: a kernel and a bias for each of " + ", ".join(wanted),
+        "expected: a kernel and a bias for each of " + ", ".join(_SHAPES),
         f"received: {compare.show([array.shape for array in weights])}",
         help="Mend build_model (section 2) first, then run `lab measure` again.",
     )
-    return {name: fitting[0][name] for name in wanted}
+    return {name: fitting[0][name] for name in _SHAPES}
 
 
-def _from_file(held: Any, weights: list[np.ndarray]) -> oracle.Weights:
+def in_order(weights: list[np.ndarray]) -> oracle.Weights:
+    """Takes arrays in the order of the lab's table, a kernel and a bias for each layer.
+
+    Args:
+        weights: The arrays.
+
+    Returns:
+        The arrays by layer; fewer where there are not enough.
+    """
+    return {name: weights[2 * place : 2 * place + 2] for place, name in enumerate(_SHAPES)}
+
+
+def _as_held(weights: list[np.ndarray], held: Any) -> oracle.Weights:
     # What the worker says of layers is taken for the order alone; the numbers are the file's.
     left, found = list(weights), {}
     for name, arrays in held.items() if isinstance(held, dict) else ():
@@ -170,8 +174,7 @@ def refuse_copies(weights: oracle.Weights, images: np.ndarray) -> None:
         shipped = read_weights(pretrained_weights())
     except (DataError, MissingResults):
         return  # installed without them: nothing to copy
-    theirs = {name: shipped[2 * place : 2 * place + 2] for place, name in enumerate(weights)}
-    found = likeness(weights, theirs, images[:LOOKED_AT] / 255.0)
+    found = likeness(weights, in_order(shipped), images[:LOOKED_AT] / 255.0)
     if found[0] > COPY_FIRST or float(np.median(found)) > COPY_ALL:
         fail(
             "results/weights.safetensors holds the weights that ship with the package, or a copy with small changes",

@@ -16,7 +16,6 @@ from grader.checks.check import check, examples
 from grader.checks.compare import Mistake, array, close, equal, fail, integer, record, refused, sequence
 from grader.checks.findings import finding, supported
 from grader.outcomes import CheckFailed
-from grader.results import Feedback
 from grader.rubric.decoding import same_pattern, same_pixels, same_scale, works_in_a_pipeline
 from grader.rubric.listing import refuses_other_splits, same_again, same_examples
 from grader.rubric.pipeline import Roll, draw_roll, grows_with_the_list, in_order, is_dataset, reaches_everywhere, read, steady
@@ -95,9 +94,7 @@ def test_decode_greyscale(submission, rng):
     try:
         found = submission.data.decode_image(picture.jpeg)
     except CheckFailed as error:
-        told = error.feedback
-        summary, safe = (told_ and f"On a greyscale file, {told_}" for told_ in (told.summary, told.safe))
-        raise CheckFailed(Feedback(summary, told.comparison, advice, where=told.where, safe=safe)) from None
+        raise error.retold("On a greyscale file, ", help=advice) from None
     same_pattern(found, picture.pixels, help=advice)
     same_scale(submission, found, picture.pixels, rng)
 

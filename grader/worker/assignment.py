@@ -129,8 +129,8 @@ class Assignment:
             if Path(frame.filename).parent == self._folder:
                 where = f"{PACKAGE}/{Path(frame.filename).name}:{frame.lineno} {frame.name}"
                 source = frame.line or ""
-        kinds = ",".join(base.__name__ for base in type(error).__mro__)[:400]
-        return Refusal(kind=kind, type=type(error).__name__, message=_first_lines(error), where=where, source=source[:200], kinds=kinds)
+        bases = ",".join(base.__name__ for base in type(error).__mro__[1:])[:400]
+        return Refusal(kind=kind, type=type(error).__name__, message=_first_lines(error), where=where, source=source[:200], bases=bases)
 
     def _in_text(self, error: BaseException) -> str:
         # TensorFlow calls a function of the pipeline from threads of its own; its traceback is in the message.

@@ -16,13 +16,12 @@ from safetensors.numpy import save_file
 
 from grader.artifacts import read_weights
 from grader.bank import Entry
-from grader.checks.oracle import lab_network
 from grader.dataset.weights import pretrained_weights
 from grader.lab import FINDINGS_FILE, IMAGE_SHAPE, SECTION_POINTS
 from grader.results import CheckResult, State
 from grader.rubric import stopping_rules
 from grader.rubric import test_training as rubric
-from grader.rubric.own_training import likeness
+from grader.rubric.own_training import in_order, likeness
 from grader.rubric.scripted_training import restoring
 
 MEASURED = (SOLUTIONS / "results").is_dir()
@@ -59,6 +58,20 @@ def answer(folder: Path, key: str, value: str) -> None:
     file.write_text(text, encoding="utf-8")
 
 
+def refused(graded: Grade, folder: Path, words: str) -> None:
+    """Asks that the check on the weights earns nothing, and that its summary has some words."""
+    check = only(graded, folder, "accuracy")
+    assert check.earned == 0
+    assert check.feedback is not None
+    assert words in check.feedback.summary
+
+
+def with_code(folder: Path, source: str) -> None:
+    """Adds code at the end of model.py."""
+    with (folder / "model.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{source}")
+
+
 def weigh(folder: Path, weights: list[np.ndarray], correct: int, total: int) -> None:
     """Writes weights, and what training.json claims of them."""
     save_file({f"{number:03d}": array for number, array in enumerate(weights)}, folder / "results" / "weights.safetensors")
@@ -85,12 +98,6 @@ def with_noise(weights: list[np.ndarray], amount: float) -> list[np.ndarray]:
     return [
         array + (amount * array.std() * rng.normal(size=array.shape)).astype(np.float32) if array.ndim > 1 else array for array in weights
     ]
-
-
-def layers_of(weights: list[np.ndarray]) -> dict[str, list[np.ndarray]]:
-    """Kernels and biases by the names of the lab's layers."""
-    names = [layer["name"] for layer in lab_network() if layer["kind"] in ("Conv2D", "Dense")]
-    return {name: weights[2 * place : 2 * place + 2] for place, name in enumerate(names)}
 
 
 def with_dead_filters(weights: list[np.ndarray]) -> list[np.ndarray]:
@@ -250,10 +257,7 @@ def test_shipped_weights_earn_nothing(graded: Grade, copy: Path) -> None:
     """The weights that ship with the package are recognised, also with noise, and with filters that do nothing."""
     for weights, correct in ((noisy(0.0), 920), (noisy(0.05), 915), (noisy(0.7), 110), (with_dead_filters(noisy(0.0)), 900)):
         weigh(copy, weights, correct, 1000)
-        check = only(graded, copy, "accuracy")
-        assert check.earned == 0
-        assert check.feedback is not None
-        assert "ship with the package" in check.feedback.summary
+        refused(graded, copy, "ship with the package")
 
 
 def test_claimed_accuracy_must_be_reproduced(graded: Grade, copy: Path) -> None:
@@ -278,56 +282,47 @@ def test_weights_of_another_network_are_named(graded: Grade, copy: Path) -> None
 def test_labels_must_come_from_these_weights(graded: Grade, copy: Path) -> None:
     """A predict_classes that uses another network than the one it is given is found out by labels worked out on the trusted side."""
     weigh(copy, weak(), 920, 1000)
-    with (copy / "model.py").open("a", encoding="utf-8") as file:
-        file.write(
-            "\n\ndef predict_classes(model, images):\n"
-            "    model.set_weights([*model.get_weights()[:-2], *(-values for values in model.get_weights()[-2:])])\n"
-            "    output = model.predict(images, verbose=0)\n"
-            "    return Predictions(output.argmax(axis=1), output.max(axis=1))\n"
-        )
-    check = only(graded, copy, "accuracy")
-    assert check.earned == 0
-    assert check.feedback is not None
-    assert "does not give the labels of the network" in check.feedback.summary
+    with_code(
+        copy,
+        "def predict_classes(model, images):\n"
+        "    model.set_weights([*model.get_weights()[:-2], *(-values for values in model.get_weights()[-2:])])\n"
+        "    output = model.predict(images, verbose=0)\n"
+        "    return Predictions(output.argmax(axis=1), output.max(axis=1))\n",
+    )
+    refused(graded, copy, "does not give the labels of the network")
 
 
 def test_untrained_weights_and_another_classifier_earn_nothing(graded: Grade, copy: Path) -> None:
     """Weights whose classes are all but equal do not stand behind labels that come from elsewhere."""
     untrained = [(0.05 * array).astype(np.float32) for array in weak()]
     weigh(copy, untrained, 900, 1000)
-    with (copy / "model.py").open("a", encoding="utf-8") as file:
-        file.write(
-            "\n\ndef predict_classes(model, images):\n"
-            "    labels = (images.mean(axis=(1, 2, 3)) * 1000).astype(int) % 200\n"
-            "    return Predictions(labels, np.ones(len(images), np.float32))\n"
-        )
-    check = only(graded, copy, "accuracy")
-    assert check.earned == 0
-    assert check.feedback is not None
-    assert "many classes equally probable" in check.feedback.summary
+    with_code(
+        copy,
+        "def predict_classes(model, images):\n"
+        "    labels = (images.mean(axis=(1, 2, 3)) * 1000).astype(int) % 200\n"
+        "    return Predictions(labels, np.ones(len(images), np.float32))\n",
+    )
+    refused(graded, copy, "many classes equally probable")
 
 
 def test_weights_in_another_form_are_not_taken(graded: Grade, copy: Path) -> None:
     """The shipped weights as one flat array, which the model itself takes apart, are no way round the look at them."""
     weigh(copy, [np.concatenate([array.ravel() for array in noisy(0.0)])], 920, 1000)
-    with (copy / "model.py").open("a", encoding="utf-8") as file:
-        file.write(
-            "\n\n_build = build_model\n"
-            "def build_model(*args, **kwargs):\n"
-            "    model = _build(*args, **kwargs)\n"
-            "    parts, take = model.get_weights, model.set_weights\n"
-            "    def split(given):\n"
-            "        sizes = [part.size for part in parts()]\n"
-            "        pieces = np.split(given[0], np.cumsum(sizes)[:-1])\n"
-            "        take([piece.reshape(part.shape) for piece, part in zip(pieces, parts())])\n"
-            "    model.set_weights = split\n"
-            "    model.get_weights = lambda: [np.concatenate([part.ravel() for part in parts()])]\n"
-            "    return model\n"
-        )
-    check = only(graded, copy, "accuracy")
-    assert check.earned == 0
-    assert check.feedback is not None
-    assert "does not hold the weights of the lab's network" in check.feedback.summary
+    with_code(
+        copy,
+        "_build = build_model\n"
+        "def build_model(*args, **kwargs):\n"
+        "    model = _build(*args, **kwargs)\n"
+        "    parts, take = model.get_weights, model.set_weights\n"
+        "    def split(given):\n"
+        "        sizes = [part.size for part in parts()]\n"
+        "        pieces = np.split(given[0], np.cumsum(sizes)[:-1])\n"
+        "        take([piece.reshape(part.shape) for piece, part in zip(pieces, parts())])\n"
+        "    model.set_weights = split\n"
+        "    model.get_weights = lambda: [np.concatenate([part.ravel() for part in parts()])]\n"
+        "    return model\n",
+    )
+    refused(graded, copy, "does not hold the weights of the lab's network")
 
 
 def test_layers_made_in_another_order_keep_their_weights(graded: Grade, copy: Path) -> None:
@@ -336,25 +331,25 @@ def test_layers_made_in_another_order_keep_their_weights(graded: Grade, copy: Pa
     weights[6:10] = [*weights[8:10], *weights[6:8]]
     main = json.loads((copy / "results" / "training.json").read_text())["main"]
     weigh(copy, weights, main["val_correct"], main["val_total"])
-    with (copy / "model.py").open("a", encoding="utf-8") as file:
-        file.write(
-            "\n\n_build = build_model\n"
-            "class Turned(keras.Model):\n"
-            "    def __init__(self, layers):\n"
-            "        super().__init__()\n"
-            "        self.way = [layer.name for layer in layers]\n"
-            "        for layer in sorted(layers, key=lambda layer: (4.5 if layer.name == 'conv4' else self.way.index(layer.name)\n"
-            "                                                      - (2 if layer.name == 'conv5' else 0))):\n"
-            "            setattr(self, layer.name, layer)\n"
-            "    def call(self, value):\n"
-            "        for name in self.way:\n"
-            "            value = getattr(self, name)(value)\n"
-            "        return value\n"
-            "def build_model(*args, **kwargs):\n"
-            "    model = Turned([layer for layer in _build(*args, **kwargs).layers if 'input' not in layer.name])\n"
-            "    model(np.zeros((1, 64, 64, 3), np.float32))\n"
-            "    return model\n"
-        )
+    with_code(
+        copy,
+        "_build = build_model\n"
+        "class Turned(keras.Model):\n"
+        "    def __init__(self, layers):\n"
+        "        super().__init__()\n"
+        "        self.way = [layer.name for layer in layers]\n"
+        "        for layer in sorted(layers, key=lambda layer: (4.5 if layer.name == 'conv4' else self.way.index(layer.name)\n"
+        "                                                      - (2 if layer.name == 'conv5' else 0))):\n"
+        "            setattr(self, layer.name, layer)\n"
+        "    def call(self, value):\n"
+        "        for name in self.way:\n"
+        "            value = getattr(self, name)(value)\n"
+        "        return value\n"
+        "def build_model(*args, **kwargs):\n"
+        "    model = Turned([layer for layer in _build(*args, **kwargs).layers if 'input' not in layer.name])\n"
+        "    model(np.zeros((1, 64, 64, 3), np.float32))\n"
+        "    return model\n",
+    )
     check = only(graded, copy, "accuracy")
     assert check.earned == check.points, check.feedback
 
@@ -363,8 +358,7 @@ def test_accuracy_does_not_need_predict_classes(graded: Grade, copy: Path) -> No
     """Where predict_classes is not started, the network's own outputs are taken."""
     weigh(copy, weak(), 160, 1000)
     expected = only(graded, copy, "accuracy").earned
-    with (copy / "model.py").open("a", encoding="utf-8") as file:
-        file.write("\n\ndef predict_classes(model, images):\n    raise NotImplementedError\n")
+    with_code(copy, "def predict_classes(model, images):\n    raise NotImplementedError\n")
     assert only(graded, copy, "accuracy").earned == expected > 0
 
 
@@ -382,8 +376,8 @@ def test_likeness_does_not_depend_on_order() -> None:
         moved[place], moved[place + 1] = kernel[..., partner], moved[place + 1][partner]
     moved[-2] = moved[-2][partner]
     images = rng.random((2, *IMAGE_SHAPE))
-    assert min(likeness(layers_of(moved), layers_of(shipped), images)) == pytest.approx(1)
-    assert max(likeness(layers_of(weak()), layers_of(shipped), images)) < 0.5
+    assert min(likeness(in_order(moved), in_order(shipped), images)) == pytest.approx(1)
+    assert max(likeness(in_order(weak()), in_order(shipped), images)) < 0.5
 
 
 def test_likeness_does_not_depend_on_scales_between_layers() -> None:
@@ -398,7 +392,7 @@ def test_likeness_does_not_depend_on_scales_between_layers() -> None:
         following = scaled[place + 2]
         following /= np.tile(factors, following.shape[-2] // len(factors))[:, None]
     images = rng.random((2, *IMAGE_SHAPE))
-    assert min(likeness(layers_of(scaled), layers_of(shipped), images)) == pytest.approx(1)
+    assert min(likeness(in_order(scaled), in_order(shipped), images)) == pytest.approx(1)
 
 
 # --- the rules

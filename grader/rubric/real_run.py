@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import Final
 
 from grader.checks.compare import fail, number, record
@@ -20,7 +21,8 @@ BAND: Final = 3.0
 reference's median ratio lay between 0.9 and 1.4; a loop that leaves the waiting out reports a tenth or less."""
 
 STEADY: Final = 4.0
-"""From this ratio of the slowest to the fastest of our own measurements on, the machine is too busy to tell."""
+"""From this ratio of the slowest to the fastest of our own measurements on, the machine is busy: only what is farther off than the band
+and that ratio together (a thousandth of the time, say) still tells."""
 
 
 def agrees_with_ours(submission: Submission) -> None:
@@ -77,6 +79,20 @@ def _off(submission: Submission) -> dict[str, float | None]:
             rows.append((theirs(name, size) if first is None else first, own))
         ratio = statistics.median(reported / own for reported, own in rows)  # one slow round says nothing
         if not 1 / BAND <= ratio <= BAND:
-            own_s = sorted(own for _, own in rows)
-            found[name] = ratio if own_s[-2] <= STEADY * own_s[0] else None
+            found[name] = ratio if tells(ratio, [own for _, own in rows]) else None
     return found
+
+
+def tells(ratio: float, own_s: Sequence[float]) -> bool:
+    """Whether a ratio outside the band says something about the function, or only about a busy machine.
+
+    Args:
+        ratio: The median of the reported time over ours.
+        own_s: Our own measurements, seconds. The slowest of them is forgiven.
+
+    Returns:
+        True when they were steady, or when the ratio is farther off than the band and their spread together.
+    """
+    fastest, *_, slow, _ = sorted(own_s)
+    spread = slow / fastest
+    return spread <= STEADY or max(ratio, 1 / ratio) > BAND * spread

@@ -11,6 +11,7 @@ from grader.host.limits import for_check
 from grader.host.submission import Submission
 from grader.outcomes import CheckFailed
 from grader.results import State
+from grader.rubric.real_run import tells
 
 OTHERS = "profiling_findings or timing_findings or critical_kernel"
 """Quick checks of this section and of another one, which are graded with a chaff's own."""
@@ -179,3 +180,18 @@ def test_ways_to_wait(shared, reference, tmp_path, wait):
         student.close()
     bench.clock()
     assert bench.unfinished == [[]]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "own_s", "said"),
+    [
+        (0.1, [1.0, 1.1, 1.2, 1.0, 1.3, 1.1, 9.0], True),
+        (0.001, [1.0, 9.0, 30.0, 1.0, 20.0, 1.1, 9.0], True),
+        (1000, [1.0, 9.0, 30.0, 1.0, 20.0, 1.1, 9.0], True),
+        (0.1, [1.0, 9.0, 30.0, 1.0, 20.0, 1.1, 9.0], False),
+        (3.5, [1.0, 1.1, 5.0, 1.0, 6.0, 1.1, 9.0], False),
+    ],
+)
+def test_busy_machine_forgives_only_what_it_explains(ratio, own_s, said):
+    """On a busy machine a ratio tells only beyond the spread of our own times; one slow round of ours makes none busy."""
+    assert tells(ratio, own_s) is said

@@ -90,6 +90,8 @@ class ZygoteLauncher(Launcher):
             self._control.close()
             self._control = None
         if self._process is not None:
+            if self._told is None:
+                self._process.kill()  # nobody waited for it, so it has no worker yet that it would have to end
             try:
                 self._process.wait(REAP_S)
             except subprocess.TimeoutExpired:

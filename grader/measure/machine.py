@@ -41,8 +41,17 @@ def describe(software: dict[str, Any], dataset: Dataset, plan: str, folder: Path
         plan=plan,
         peak_macs_per_s=software.get("peak_macs_per_s"),
         dataset=dataset,
-        sources={name: source_digest(folder / name) for name in MODULE_FILES},
+        sources=source_digests(folder),
     )
+
+
+def source_digests(folder: Path) -> dict[str, str]:
+    """The digests of the student's sources, by file.
+
+    Args:
+        folder: The submission's folder.
+    """
+    return {name: source_digest(folder / name) for name in MODULE_FILES}
 
 
 def load_average() -> list[float]:

@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from grader.artifacts import FILES, TRACE_FOLDER, WEIGHTS_FILE, Dataset, Kernels, MainRun, Results, SweepRun, Timings, Training
+from grader.artifacts import FILES, TRACE_FOLDER, WEIGHTS_FILE, Dataset, Kernels, Machine, MainRun, Results, SweepRun, Timings, Training
 from grader.dataset.inspect import inspect
 from grader.dataset.manifest import MANIFEST_FILE
-from grader.errors import DataError, LabError, MeasureError
+from grader.errors import DataError, LabError, MeasureError, ResultsError
 from grader.host import limits
 from grader.host.launch import launcher
 from grader.host.submission import Submission, clean
 from grader.lab import MODULE_FILES, RESULTS_FOLDER
-from grader.measure.machine import describe, load_average
+from grader.measure.machine import describe, load_average, source_digests
 from grader.measure.plan import Plan, plan_named
 from grader.measure.state import STATE_FOLDER, State, identity, write_whole
 from grader.measure.steps import Advance, Bench
@@ -82,6 +82,7 @@ def measure(submission: Path, data: Path, *, plan: str = "standard", console: Co
         steps = _steps(bench)
         outcomes: dict[str, Any] = {}
         problems: list[str] = []
+        anew = False
         with _progress(console) as progress:
             for step in steps:
                 made_with = identity(submission, step.sources, chosen, dataset.manifest_sha256, dataset.name)
@@ -89,13 +90,14 @@ def measure(submission: Path, data: Path, *, plan: str = "standard", console: Co
                 if outcome is not None and all((results / STATE_FOLDER / name).is_file() for name in step.files):
                     console.print(Text(f"  done before   {step.title}"))
                 else:
+                    anew = True
                     outcome = _run(step, bench, progress, console, problems)
                     if outcome is None:
                         continue
                     state.save(step.name, made_with, outcome)
                 outcomes[step.name] = outcome
         _write_results(results, outcomes, chosen)
-        if not problems:
+        if not problems and (anew or not _described(submission, dataset, chosen)):
             machine = describe(bench.software(), dataset, chosen.name, submission)
             write_whole(results / FILES[type(machine)], machine.model_dump_json(indent=1).encode())
     if problems:
@@ -189,6 +191,15 @@ def _hand_out(results: Path, name: str) -> None:
 
 def _write(results: Path, artifact: BaseModel) -> None:
     write_whole(results / FILES[type(artifact)], artifact.model_dump_json(indent=1).encode())
+
+
+def _described(submission: Path, dataset: Dataset, plan: Plan) -> bool:
+    """Whether machine.json is there and tells of these sources, data and plan: what it says of the machine stays with the figures."""
+    try:
+        machine = Results(submission).read(Machine)
+    except ResultsError:
+        return False
+    return (machine.sources, machine.dataset, machine.plan) == (source_digests(submission), dataset, plan.name)
 
 
 def _dataset(data: Path) -> Dataset:

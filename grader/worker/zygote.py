@@ -261,9 +261,11 @@ def main() -> None:
     found = available() if options.layers else {}
     layers = prepare([name for name in options.layers if not found[name]], options.tasks)
     told = {"layers": {name: found[name] for name in options.layers}, "landlock": landlock.abi(), "jailed": options.jailed}
+    gc.disable()  # an import makes many objects and hardly any garbage: looking for it takes a sixth of the time
     warm()
     gc.collect()
     gc.freeze()  # pages of imported modules stay shared with the children
+    gc.enable()
     if listener is not None:
         listener.listen()
     zygote = Zygote(listener, layers, told)

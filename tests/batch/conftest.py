@@ -33,7 +33,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleClass:
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Short time limits, so that a submission that hangs costs a second, and no secret."""
     folder = tmp_path_factory.mktemp("limits")
-    (folder / "limits.toml").write_text("wall_s = 6.0\nmemory_bytes = 3221225472\n", encoding="utf-8")
+    (folder / "limits.toml").write_text("wall_s = 3.0\nmemory_bytes = 3221225472\n", encoding="utf-8")
     changed = {name: value for name, value in os.environ.items() if not name.startswith("LAB_")}
     return changed | {"LAB_LIMITS": str(folder / "limits.toml"), "NO_COLOR": "1", "LAB_RUNTIME_DIR": str(folder)}
 

@@ -111,7 +111,7 @@ def test_other_selection_runs_only_what_is_new(batch: Batch, undisturbed: tuple[
     url = str(tmp_path / "grades.db")
     with sqlite3.connect(undisturbed[0]) as source, sqlite3.connect(url) as copy:
         source.backup(copy)
-    ended(batch(url, keyword="epochs_needed or output_size or wilson or class_counts"))
+    ended(batch(url, "--processes", "1", keyword="epochs_needed or output_size or wilson or class_counts"))
     with sqlite3.connect(url) as connection:
         rows = connection.execute("SELECT name, reused, count(*) FROM checks GROUP BY name, reused").fetchall()
     fresh = {name for name, reused, _ in rows if not reused}

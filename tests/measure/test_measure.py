@@ -23,6 +23,7 @@ from grader.checks.expected import findings_toml
 from grader.dataset.layout import Size
 from grader.dataset.make import make_dataset
 from grader.errors import DataError, LabError, MeasureError
+from grader.host.launch import launcher
 from grader.host.warm import WarmZygote
 from grader.lab import BATCH_SIZES, ONLINE_COUNTS
 from grader.measure import measure, run, state, steps
@@ -62,9 +63,11 @@ def tiny_plan(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One warm zygote for all runs: TensorFlow is imported once."""
+    """One warm zygote for all runs, without a jail as in `lab measure`: TensorFlow is imported once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        patch.setenv("LAB_TIER", "C")
+        patch.setattr(run, "launcher", lambda devices: launcher())
         with WarmZygote():
             yield
 

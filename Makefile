@@ -26,7 +26,7 @@ demo: data ## Measure and grade the reference, a partly wrong sample, and a clas
 	$(BIN)/python -m grader.demo
 
 test: setup-dev ## Run all tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -n auto --maxprocesses 5 --dist worksteal
 
 lint: setup-dev ## Check style and types
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -18,6 +19,15 @@ from grader.results import CheckResult, GradeResult
 
 RUBRIC = Path(__file__).parent / "rubric"
 CONFIG = Path(__file__).parent / "pytest.ini"
+
+WITHOUT: Final = tuple(
+    f"-pno:{plugin}"
+    for plugin in (
+        *("terminal", "debugging", "doctest", "faulthandler", "junitxml", "legacypath", "logging"),
+        *("pastebin", "recwarn", "setuponly", "setupplan", "stepwise"),
+    )
+)
+"""What of pytest a grading has no use for: a third of the time that a session of it takes."""
 
 
 def grade(
@@ -78,7 +88,7 @@ def grade(
 def arguments(keyword: str) -> list[str]:
     """What pytest is given to run the rubric, or the checks that a keyword selects."""
     # The rubric's few asserts are for mypy, so pytest need not compile them anew.
-    plain = ["-c", str(CONFIG), "--rootdir", str(CONFIG.parent), "-p", "no:terminal", "-p", "_hypothesis_pytestplugin", "--assert=plain"]
+    plain = ["-c", str(CONFIG), "--rootdir", str(CONFIG.parent), "-p", "_hypothesis_pytestplugin", "--assert=plain", *WITHOUT]
     return [*plain, *(["-k", keyword] if keyword else []), str(RUBRIC)]
 
 

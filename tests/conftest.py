@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from databases import find_server, new_database, postgres_server
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` starts: one more than cores, since many tests wait for a process, a page or the end of a time limit."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import tempfile
@@ -50,6 +51,12 @@ class Graders:
     def __init__(self) -> None:
         self._launcher: Launcher | None = None
 
+    def start(self) -> None:
+        """Starts the zygote and imports what grading needs, while the first job is on its way."""
+        with contextlib.suppress(LabError):  # the first job tells
+            self._launcher = make_launcher("auto")
+        import grader.grade  # noqa: F401
+
     def run(self, job: Job, listener: Callable[[CheckResult], None]) -> GradeResult:
         """Grades a job's submission.
 
@@ -66,10 +73,9 @@ class Graders:
         """
         from grader.grade import grade
 
-        if self._launcher is None:
-            self._launcher = make_launcher("auto")
+        self._launcher = launcher = self._launcher or make_launcher("auto")
         try:
-            refuse_without_sandbox(self._launcher, unsandboxed=job.unsandboxed)
+            refuse_without_sandbox(launcher, unsandboxed=job.unsandboxed)
             with tempfile.TemporaryDirectory(prefix="lab-job-") as folder:
                 file = Path(folder) / "submission.zip"
                 file.write_bytes(job.archive)
@@ -80,7 +86,7 @@ class Graders:
                     keyword=job.keyword,
                     secret=secret,
                     listener=listener,
-                    launcher=self._launcher,
+                    launcher=launcher,
                     known=known,
                     threads=job.threads,
                 )

@@ -124,12 +124,12 @@ class LocalPool:
                     return
                 outcome: Outcome | None = None
                 for _ in range(ATTEMPTS):
+                    if process is None or process.poll() is not None:
+                        process = self._start()
                     # Made anew each time: what was stored by the attempt before is known by then.
                     job = make()
                     if job is None or self._stop.is_set():
                         break
-                    if process is None or process.poll() is not None:
-                        process = self._start()
                     outcome = self._one(process, job, on_check)
                     if outcome.kind != "grader":
                         break

@@ -36,6 +36,7 @@ def main() -> None:
         out.flush()
 
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError), contextlib.closing(graders):
+        graders.start()
         while (line := jobs.get()) is not None:
             plain = json.loads(line)
             job = Job(**{**plain, "archive": base64.b64decode(plain["archive"]), "known": tuple(plain["known"])})

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from grader.bank import overlay, write_reference
 from grader.grade import grade
-from grader.host.launch import launcher
+from grader.host.launch import Launcher
 from grader.report.html import render_html
 from grader.results import CheckResult, Feedback, GradeResult, State
 
@@ -39,16 +38,15 @@ def submission(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def graded(submission: Path, secret: bytes | None) -> dict[str, CheckResult]:
+def graded(submission: Path, secret: bytes | None, launcher: Launcher) -> dict[str, CheckResult]:
     """The two checks, by name."""
-    with closing(launcher()) as using:
-        result = grade(submission, keyword="wilson or early_stopping", secret=secret, launcher=using)
+    result = grade(submission, keyword="wilson or early_stopping", secret=secret, launcher=launcher)
     return {check.name: check for check in result.checks}
 
 
-def test_official_feedback_of_drawn_examples_is_hidden(submission: Path) -> None:
+def test_official_feedback_of_drawn_examples_is_hidden(submission: Path, shared: Launcher) -> None:
     """The instructor sees expected and received values; the student sees what is wrong, where, and how to see public examples."""
-    public, official = graded(submission, None), graded(submission, b"course")
+    public, official = graded(submission, None, shared), graded(submission, b"course", shared)
     assert set(public) == set(official)
     assert len(official) == 2
     for name, check in official.items():
@@ -85,14 +83,13 @@ def {name}(*arguments):
 
 
 @pytest.mark.parametrize("kind", ["missing", "signature", "import", "exit", "memory", "not_started", "refused", "raised", "other", "class"])
-def test_no_answer_of_the_worker_carries_a_hidden_example(tmp_path: Path, kind: str) -> None:
+def test_no_answer_of_the_worker_carries_a_hidden_example(tmp_path: Path, shared: Launcher, kind: str) -> None:
     """Whatever kind of answer a function forges, the student is shown none of its words."""
     folder = write_reference(SOLUTIONS, tmp_path / "assignment")
     file = folder / "data.py"
     source = (OWN_CLASS if kind == "class" else REFUSES).format(name="wilson_interval", kind=kind)
     file.write_text(overlay(file.read_text(encoding="utf-8"), source), encoding="utf-8")
-    with closing(launcher()) as using:
-        (check,) = grade(folder, keyword="wilson", secret=b"course", launcher=using).checks
+    (check,) = grade(folder, keyword="wilson", secret=b"course", launcher=shared).checks
     assert check.earned == 0
     assert check.feedback is not None
     assert "told" in repr(check.feedback)  # it did get as far as the instructor

@@ -13,6 +13,7 @@ import pytest
 
 from grader.bank import assemble_all, entries
 from grader.grade import grade
+from grader.host.launch import Launcher
 from grader.results import State
 
 ROOT = Path(__file__).parents[1]
@@ -40,28 +41,36 @@ def total(output: str) -> str:
     return str(found[0])
 
 
-def test_the_same_score_as_lab_grade(copy: Path, tmp_path: Path) -> None:
+def test_the_same_score_as_lab_grade(copy: Path, shared: Launcher) -> None:
     """A partly wrong submission gets the same points, check by check and in sum, both ways."""
-    chosen = [entry for entry in entries(ROOT / "solutions" / "chaffs") if entry.mistake in (1, 4, 11)]
+    both = "test_model.py or test_timing.py"
+    chosen = [entry for entry in entries(ROOT / "solutions" / "chaffs") if entry.mistake in (1, 11)]
     shutil.rmtree(copy / "assignment")
     assemble_all(chosen, ROOT / "solutions", copy / "assignment")
-    result = grade(copy / "assignment")
-    done = run(copy)
+    result = grade(copy / "assignment", keyword=both, launcher=shared)
+    done = run(copy, "-k", both)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
-    assert total(done.stdout) == f"{result.score:g}/100"
+    assert result.points == 40
+    assert total(done.stdout) == f"{result.score:g}/40"
     failed = {check.name.partition("/")[2] for check in result.checks if check.state is not State.PASSED}
+    assert len(failed) >= 2
     for name in failed:
         assert f"({name})" in done.stdout
 
 
-def test_a_check_s_command_runs_it_alone() -> None:
+def test_untouched_stubs_earn_nothing(copy: Path) -> None:
+    """All sections run, and not one point is given."""
+    assert total(run(copy).stdout) == "0/100"
+
+
+def test_a_check_s_command_runs_it_alone(shared: Launcher) -> None:
     """Also where its name is part of another's: what stands after -k selects one check."""
-    both = grade(ROOT / "assignment", keyword="sweep").checks
+    both = grade(ROOT / "assignment", keyword="sweep", launcher=shared).checks
     assert [check.name for check in both] == ["timing/sweeps", "training/sweep"]
     for check in both:
         keyword = shlex.split(check.command)[-1]
-        assert [other.name for other in grade(ROOT / "assignment", keyword=keyword).checks] == [check.name]
+        assert [other.name for other in grade(ROOT / "assignment", keyword=keyword, launcher=shared).checks] == [check.name]
 
 
 def test_a_section_by_its_word(copy: Path) -> None:

@@ -130,6 +130,13 @@ def require_trained(run: Run) -> None:
         f"steps of the optimizer in all: {run.epochs_run * STEPS:g}",
         help="Each epoch goes through every batch of train_data once.",
     )
+    require(
+        abs(run.epoch_of_weights - round(run.epoch_of_weights)) < 1e-3,
+        "an epoch of train is not one pass over train_data: some of its examples are left out, or come twice",
+        f"every example of train_data moves the model's weight; after whole epochs it has gone {STEPS} for each",
+        f"received: {run.epoch_of_weights * STEPS:.4g}",
+        help="Each epoch goes through every batch of train_data once, and through nothing else.",
+    )
 
 
 def require_within_limit(run: Run, script: Script) -> None:
@@ -236,6 +243,23 @@ def check_history(run: Run, script: Script) -> None:
                 Mistake(np.asarray(script.losses[:epochs])[::-1], f"history[{name!r}] is in the wrong order"),
             ],
         )
+    _check_training_loss(np.asarray([float(value) for value in columns["loss"]]), script)
+
+
+def _check_training_loss(found: np.ndarray, script: Script) -> None:
+    epochs = len(found)
+    padded = [*script.train_losses, script.train_losses[-1]]
+    # As fit gives it, or evaluated on train_data when the epoch is over.
+    if any(np.allclose(found, padded[start : start + epochs], atol=2e-3) for start in (0, 1)):
+        return
+    compare.array(
+        found,
+        np.asarray(script.train_losses[:epochs]),
+        "history['loss']",
+        tolerance=2e-3,
+        help="One number an epoch, the mean over the batches of train_data.",
+        mistakes=[Mistake(np.asarray(script.losses[:epochs]), "history['loss'] holds the validation loss", "It is the loss on train_data.")],
+    )
 
 
 def _on_train_data(script: Script, epochs: int) -> Mistake:
@@ -247,8 +271,8 @@ def _on_train_data(script: Script, epochs: int) -> Mistake:
 
 
 def _of_last_batch(script: Script, epochs: int) -> Mistake:
-    # Eight examples in two batches: the second one holds the examples 4 to 7.
-    right = [max(0.0, 2 * accuracy - 1) for accuracy in script.accuracies[:epochs]]
+    # Eight examples in four batches: the last one holds the examples 6 and 7.
+    right = [max(0.0, 4 * accuracy - 3) for accuracy in script.accuracies[:epochs]]
     summary = "history['val_accuracy'] is that of the last batch of val_data only"
     return Mistake(np.asarray(right), summary, "test_on_batch begins its metrics anew at each call: take the mean over all batches.")
 

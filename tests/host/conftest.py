@@ -25,23 +25,12 @@ Make = Callable[..., Path]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_runtime_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No warm zygote of the person who runs the tests is met."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAB_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        patch.delenv("LAB_WORKER", raising=False)
-        yield
+def _own_runtime_folder(own_runtime_folder: None) -> None:
+    """All tests here have a runtime folder of their own."""
 
 
 @pytest.fixture(scope="session")
-def shared(_own_runtime_folder: None) -> Iterator[Launcher]:
-    """One zygote for all, in the best jail of this machine."""
-    with closing(launcher("zygote")) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def bare(_own_runtime_folder: None) -> Iterator[Launcher]:
+def bare(own_runtime_folder: None) -> Iterator[Launcher]:
     """One zygote without a sandbox: what it does about processes has to hold where a submission can start some."""
     with closing(launcher("zygote", tier="C")) as started:
         yield started

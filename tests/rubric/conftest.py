@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from grader.artifacts import TRACE_FOLDER
 from grader.bank import Entry, assemble, entries, touched
 from grader.checks import xplane
 from grader.grade import grade
-from grader.host.launch import Launcher, launcher
+from grader.host.launch import Launcher
 from grader.lab import FINDINGS_FILE, MODULE_FILES, RESULTS_FOLDER
 from grader.results import CheckResult, Feedback, GradeResult
 from grader.validate.report import feedback_row
@@ -25,13 +24,6 @@ SOLUTIONS = ROOT / "solutions"
 STUBS = ROOT / "assignment"
 
 Grade = Callable[..., GradeResult]
-
-
-@pytest.fixture(scope="session")
-def shared() -> Iterator[Launcher]:
-    """One zygote for all gradings: TensorFlow is imported once."""
-    with closing(launcher()) as started:
-        yield started
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,11 @@ import numpy as np
 _OTHERS: Final = 32
 """Wrong classes of a scripted model: so many that a probability of 0.05 can still be the largest."""
 
+_TRAIN: Final = 2.0
+"""Examples to train on are from here on; those of validation lie from 0 to 1. What lies behind the point is an example's place."""
+
+_VAL_BATCHES: Final = 4
+
 _LONGEST: Final = 32
 """Most epochs of a script."""
 
@@ -54,6 +59,8 @@ class _Script:
 
 
 _scripts: Final[list[_Script]] = []
+_layers: Final[dict[int, Any]] = {}
+"""The layer that the model of a script was made with."""
 _optimizers: Final[dict[int, Any]] = {}
 """The optimizer that the model of a script was made with."""
 
@@ -90,13 +97,20 @@ def _kinds() -> tuple[type, type]:
         def call(self, x: Any, training: bool = False) -> Any:
             script = _scripts[self.script]
             w = tf.convert_to_tensor(self.w)
-            if training:
-                epoch = tf.clip_by_value(tf.cast(tf.floor(1e-3 - w / script.steps), tf.int32), 0, _LONGEST - 1)
-                loss, is_right = tf.gather(script.train_losses, epoch), tf.ones_like(x, tf.bool)
-            else:
+            epoch = tf.clip_by_value(tf.cast(tf.floor(1e-3 - w / script.steps), tf.int32), 0, _LONGEST - 1)
+            to_train = x >= _TRAIN
+            place = x - tf.floor(x)
+            loss, is_right = tf.gather(script.train_losses, epoch) * tf.ones_like(x), tf.ones_like(x, tf.bool)
+            if not training:
                 told = tf.ensure_shape(tf.numpy_function(script.ask, [tf.stop_gradient(w)], tf.float32), (2,))
-                loss, is_right = told[0], x < told[1]
-            p = tf.exp(-loss - (w - tf.stop_gradient(w))) * tf.ones_like(x)
+                # One batch of validation is harder than the others, another one after each epoch: 2 examples of 8.
+                harder = tf.floor(place * _VAL_BATCHES) == tf.cast(epoch % _VAL_BATCHES, tf.float32)
+                loss = tf.where(to_train, loss, told[0] + tf.where(harder, 0.15, -0.05))
+                is_right = place < told[1]
+            # Each example of training pulls by another amount, 4 of 4 in all, and those of validation by none: so the weight tells
+            # whether an epoch was one pass over all of train_data, and over nothing else.
+            pull = tf.where(to_train, 0.5 + place + 0.25 * tf.floor(2 * place), 0.0)
+            p = tf.exp(-loss - (w - tf.stop_gradient(w)) * pull)
             # The rest of the probability: all on one wrong class, which then is the largest, or spread thinly.
             spread = tf.fill((1, _OTHERS), 1.0 / _OTHERS)
             return tf.concat([p, (1.0 - p) * tf.where(is_right, spread, tf.one_hot([0], _OTHERS))], axis=-1)
@@ -116,7 +130,10 @@ def _kinds() -> tuple[type, type]:
             return {**super().get_config(), "script": self.script}
 
         def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-            _scripts[self.script].counted.assign_add(1)
+            grads = list(grads)
+            # After the gradients: at the end of data whose length is not known `fit` begins a step that has no batch.
+            with tf.control_dependencies([one for one in grads if one is not None]):
+                _scripts[self.script].counted.assign_add(1)
             return super().apply(grads, trainable_variables)
 
     return Scripted, Counted
@@ -125,11 +142,11 @@ def _kinds() -> tuple[type, type]:
 def scripted_training(reached: Reached, train_losses: list[float], steps: int) -> dict[str, Any]:
     """A compiled model whose validation loss and accuracy after each epoch come from the trusted side, however it is trained.
 
-    It has one weight, w, from 0. Its loss has the gradient 1 for w, so that plain gradient descent with learning rate 1 takes w down by
-    1 a step, and w tells how many steps the weights have behind them: in evaluation the numbers of that epoch come out. Steps
-    are also counted by the optimizer, outside of what the model holds, where restoring weights or a checkpoint does not reach. Whether
-    the model is called with `training=True` or not makes no difference to its gradient, so that `fit`, `train_on_batch` and a
-    hand-written loop are all the same to it.
+    It has one weight, w, from 0. Over all of train_data its loss has the mean gradient 1 for w, so that plain gradient descent with
+    learning rate 1 takes w down by 1 for each step of an epoch, and w tells how many epochs the weights have behind them: on val_data the
+    numbers of that epoch come out, on train_data its training loss. Steps are also counted by the optimizer, outside of what the model
+    holds, where restoring weights or a checkpoint does not reach. Whether the model is called with `training=True` or not makes no
+    difference to its gradient, so that `fit`, `train_on_batch` and a hand-written loop are all the same to it.
 
     Args:
         reached: On the trusted side: takes the epochs that were run and the epoch of the weights, and answers that epoch's validation
@@ -148,16 +165,17 @@ def scripted_training(reached: Reached, train_losses: list[float], steps: int) -
     number = len(_scripts)
     script = _Script(reached, train_losses, steps)
     _scripts.append(script)
-    model = keras.Sequential([keras.Input((1,)), layer(number, name="scripted")])
+    _layers[number] = layer(number, name="scripted")
+    model = keras.Sequential([keras.Input((1,)), _layers[number]])
     _optimizers[number] = counting(1.0, number)
     model.compile(optimizer=_optimizers[number], loss="sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 
-    def data(batches: int, batch_size: int) -> Any:
-        count = batches * batch_size
-        examples = (np.arange(count, dtype=np.float32)[:, None] / count, np.zeros((count,), np.int32))
-        return tf.data.Dataset.from_tensor_slices(examples).batch(batch_size)
+    def data(batches: int, start: float) -> Any:
+        count = 2 * batches
+        examples = (start + np.arange(count, dtype=np.float32)[:, None] / count, np.zeros((count,), np.int32))
+        return tf.data.Dataset.from_tensor_slices(examples).batch(2)
 
-    return {"model": model, "train_data": data(steps, 2), "val_data": data(2, 4)}
+    return {"model": model, "train_data": data(steps, _TRAIN), "val_data": data(_VAL_BATCHES, 0.0)}
 
 
 def new_script(model: Any, train_losses: list[float]) -> None:
@@ -196,7 +214,7 @@ def training_state(model: Any) -> dict[str, Any]:
     script = _scripts[number]
     return {
         "epochs_run": float(script.counted.numpy()) / script.steps,
-        "epoch_of_weights": -float(np.asarray(model.get_weights()[0])) / script.steps,
+        "epoch_of_weights": -float(np.asarray(_layers[number].w)) / script.steps,
         "own_optimizer": model.optimizer is _optimizers[number],
         "learning_rate": float(np.asarray(_optimizers[number].learning_rate)),
     }

@@ -265,7 +265,8 @@ class RubricRun:
                 text = (
                     f"the grader itself failed in this check ({type(error).__name__}: {str(error)[:200]}); it costs no points, run it again"
                 )
-                feedback = Feedback(text, help="Tell your instructor if it happens again.")
+                safe = "the grader itself failed in this check; it costs no points, run it again"
+                feedback = Feedback(text, help="Tell your instructor if it happens again.", safe=safe)
         if feedback is not None:
             feedback = self._complete(feedback, state)
         return CheckResult(
@@ -295,6 +296,8 @@ class RubricRun:
         shows = (
             submission.last_call is not None and "cannot be imported" not in feedback.summary and "has no function" not in feedback.summary
         )
+        safe = feedback.safe or submission.without_its_words(feedback.summary)
+        feedback = dataclasses.replace(feedback, safe=safe if safe != feedback.summary else "")
         example = feedback.example or (as_code(*submission.last_call) if submission.last_call and shows else "")
         return dataclasses.replace(feedback, example=example, printed=feedback.printed or submission.printed)
 

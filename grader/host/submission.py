@@ -9,13 +9,14 @@ Functions passed as arguments stay on this side and are called back. What comes 
 from __future__ import annotations
 
 import builtins
+import collections
 import functools
 import inspect
 import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +63,11 @@ class Handle:
     def __repr__(self) -> str:
         return f"<{self.kind} in the worker>"
 
+
+KEPT_ANSWERS: Final = 20
+TELLTALE: Final = 16
+"""So many characters in common are no chance: shorter words of the worker's (the name of a layer, a word of ours) may be repeated."""
+MOST_TEXTS: Final = 5000
 
 _DATASET: Final = "going through the dataset that make_dataset returned"
 _MODEL: Final = "calling the model"
@@ -124,6 +130,19 @@ class Submission:
         self._printed = ""
         self.last_call: tuple[str, str, tuple[Any, ...], dict[str, Any]] | None = None
         self.called: set[str] = set()
+        self._answers: collections.deque[Any] = collections.deque(maxlen=KEPT_ANSWERS)
+
+    def without_its_words(self, text: str) -> str:
+        """A text that we wrote, cut where it repeats what the worker has answered lately.
+
+        Args:
+            text: One line.
+
+        Returns:
+            The text up to the first words of the worker's in it, with an ellipsis; unchanged where there are none.
+        """
+        starts = [place for word in _texts(self._answers) if (place := text.find(word[:TELLTALE])) > 0]
+        return f"{text[: min(starts)].rstrip()} …" if starts else text
 
     def leave(self) -> None:
         """Ends the worker without waiting until it has ended; `close` is still to be called."""
@@ -191,7 +210,9 @@ class Submission:
     def _call(self, what: str, method: str, **params: Any) -> Any:
         try:
             peer = self._peer or self._start()
-            return peer.call(method, **params)
+            answer = peer.call(method, **params)
+            self._answers.append(answer)
+            return answer
         except RemoteError as error:
             raise _outcome(what, error.what) from None
         except ValueRefused as error:
@@ -364,3 +385,17 @@ def clean(text: str, *, lines: int = 6) -> str:
     """
     kept = _CONTROL.sub("", text).strip("\n").splitlines()[-lines:]
     return "\n".join(line[:400] for line in kept)
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    """The longer texts in values that came from a worker, up to a number of them."""
+    left, seen = list(values), 0
+    while left and seen < MOST_TEXTS:
+        value = left.pop()
+        seen += 1
+        if isinstance(value, str) and len(value) >= TELLTALE:
+            yield value
+        elif isinstance(value, dict):
+            left += [*value, *value.values()]
+        elif isinstance(value, list | tuple):
+            left += value[:MOST_TEXTS]

@@ -144,7 +144,7 @@ def _same_files(tiny: TinySet, split: str, paths: list[str], listed: int, classe
             f"{len(missing)} of {len(classes)} {split} images are missing",
             *sides,
             f"first missing: {_short(tiny, missing[0])}",
-            help="Do not count on a fixed number of classes or of images a class: list what is there.",
+            help="List what is there: look at the first and the last of each folder or file, and count on no fixed number of images.",
         )
 
 

@@ -62,7 +62,7 @@ def fresh_model(submission: Submission, model: Any) -> None:
         model: What one call gave.
 
     Raises:
-        CheckFailed: Two calls share weights, or weights are all the same number, or do not change in training.
+        CheckFailed: Two calls share weights, or weights are nearly all the same number, or do not change in training.
     """
     if not isinstance(model, Handle):
         return  # lab_model says what it is
@@ -73,9 +73,9 @@ def fresh_model(submission: Submission, model: Any) -> None:
     for one in (model, other):
         submission.tools.build(one, list(IMAGE_SHAPE))
         kernels.append([array for arrays in submission.tools.layer_weights(one).values() for array in arrays if np.ndim(array) > 1])
-    if any(np.ptp(kernel) == 0 for kernel in kernels[0] if kernel.size > 1):
+    if any(np.unique(kernel).size <= kernel.size / 2 for kernel in kernels[0] if kernel.size > 1):
         fail(
-            "The fresh weights of a layer are all the same number",
+            "The fresh weights of a layer are all the same number, or only a few numbers",
             help="Leave kernel_initializer as it is: neurons that begin alike stay alike.",
             earned=0.4,
         )
@@ -93,6 +93,15 @@ def fresh_model(submission: Submission, model: Any) -> None:
             f"expected: {weights} trainable weights",
             f"received: {trainable}",
             help="Leave trainable as it is: True.",
+            earned=0.6,
+        )
+    images = np.random.default_rng(0).random((4, *IMAGE_SHAPE), dtype=np.float32)
+    still = sequence(submission.tools.unreached(model, images), "The layers that do not learn")
+    if still:
+        fail(
+            "Not every layer of build_model's model learns: no gradient reaches the kernel of some",
+            f"received: {', '.join(str(name)[:20] for name in still)}"[:300],
+            help="Let each layer take the output of the one before it, and nothing in between.",
             earned=0.6,
         )
 

@@ -20,6 +20,9 @@ PICTURES = 6
 LONGEST = 100_000
 """Images of Tiny ImageNet's training split."""
 
+FOLLOWING = 0.3
+"""Share of examples that follow their neighbour of another order, from which on the order is that one: by chance it is 1 in the length."""
+
 FAR = 0.6
 """A shuffle over the whole list brings an example forward by more than this part of it, but for a chance under one in a million."""
 
@@ -212,6 +215,14 @@ def reaches_everywhere(batches: Sequence[Sequence[int]]) -> None:
             "Only the order within or of whole batches was shuffled: each batch holds neighbours of the list",
             help="Shuffle before batch(), over the whole list: neighbours are of one class, and a batch should hold many classes.",
         )
+    following = float((np.diff(order) == 1).mean())
+    if following > FOLLOWING:
+        fail(
+            "With shuffle=True most examples still follow their neighbour of the list",
+            f"expected: hardly an example is followed by the next one of the list, of {count}",
+            f"received: {following:.0%} of them",
+            help="Shuffle all examples: to begin elsewhere in the list, or to move a few of them, leaves classes together.",
+        )
     # A shuffle buffer of b brings an example forward by less than b places.
     reach = int((order - np.arange(count)).max()) + 1
     if reach < FAR * count:
@@ -220,6 +231,26 @@ def reaches_everywhere(batches: Sequence[Sequence[int]]) -> None:
             "expected: any example of the list may come first",
             f"received: no example came forward by more than {reach - 1} places",
             help="Make the buffer as large as the list. The training list is in class order: a small buffer mixes a few classes only.",
+        )
+
+
+def shuffled_anew(first: Sequence[int], second: Sequence[int]) -> None:
+    """Judges whether a second pass has an order of its own.
+
+    Args:
+        first: The labels of a whole pass.
+        second: The first labels of the next one.
+
+    Raises:
+        CheckFailed: It is the order of the first pass, or goes along it from another place.
+    """
+    places = {label: place for place, label in enumerate(first)}
+    along = np.diff([places[label] for label in second if label in places]) == 1  # what every pass leaves out is told elsewhere
+    if along.size and float(along.mean()) > FOLLOWING:
+        whole = list(first[: len(second)]) == list(second)
+        fail(
+            f"The second pass over the dataset is in the same order as the first{'' if whole else ', only begun elsewhere'}",
+            help="Shuffle anew at each pass: reshuffle_each_iteration=True, or shuffle in the dataset rather than the list before it.",
         )
 
 

@@ -77,7 +77,7 @@ def _off(submission: Submission) -> dict[str, float | None]:
             first = theirs(name, size) if place % 2 == 0 else None
             own = ours(size)
             rows.append((theirs(name, size) if first is None else first, own))
-        ratio = statistics.median(reported / own for reported, own in rows)  # one slow round says nothing
+        ratio = max(statistics.median(reported / own for reported, own in rows), 1e-9)  # one slow round says nothing
         if not 1 / BAND <= ratio <= BAND:
             found[name] = ratio if tells(ratio, [own for _, own in rows]) else None
     return found

@@ -258,7 +258,7 @@ def _check_training_loss(found: np.ndarray, script: Script) -> None:
         "history['loss']",
         tolerance=2e-3,
         help="One number an epoch, the mean over the batches of train_data.",
-        mistakes=[Mistake(np.asarray(script.losses[:epochs]), "history['loss'] holds the validation loss", "It is the loss on train_data.")],
+        mistakes=[Mistake(np.asarray(script.losses[:epochs]), "history['loss'] holds the validation loss", "Take the one on train_data.")],
     )
 
 
@@ -317,7 +317,7 @@ def restoring_mistake(scripts: Sequence[Script], runs: Sequence[Run], right: Any
     at_end = [abs(run.epoch_of_weights - run.epochs_run) < 0.01 for run in runs]
     by_limit = [run.epochs_run == len(script.losses) for script, run in pairs]
     good = [right(script, run) for script, run in pairs]
-    keras = "With Keras: EarlyStopping(..., restore_best_weights=True)."
+    keras = "With Keras: EarlyStopping(..., restore_best_weights=True). By hand: keep copies (model.get_weights()), not the variables themselves."
     if all(at_end):
         return "the best weights are not restored: the model keeps those of the last epoch", keras
     if all(abs(run.epoch_of_weights - _smallest(script, run.epochs_run)) < 0.01 for script, run in pairs):

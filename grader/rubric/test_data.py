@@ -18,7 +18,17 @@ from grader.checks.findings import finding, supported
 from grader.outcomes import CheckFailed
 from grader.rubric.decoding import same_pattern, same_pixels, same_scale, works_in_a_pipeline
 from grader.rubric.listing import refuses_other_splits, same_again, same_examples
-from grader.rubric.pipeline import Roll, draw_roll, grows_with_the_list, in_order, is_dataset, reaches_everywhere, read, steady
+from grader.rubric.pipeline import (
+    Roll,
+    draw_roll,
+    grows_with_the_list,
+    in_order,
+    is_dataset,
+    reaches_everywhere,
+    read,
+    shuffled_anew,
+    steady,
+)
 from grader.rubric.tiny_set import draw_picture, draw_set, rows, wnid_lists, write_ids
 
 LABELS = st.lists(st.integers(0, 6), max_size=30)
@@ -49,6 +59,20 @@ def test_label_map(submission, suspects, wnids):
             help="Take each line without what is around the id: line.strip().",
         )
     equal(found, numbered, "The label map", help=advice, mistakes=suspects.left(found, mistakes))
+    if len(wnids) < 2:
+        return
+    # Another folder after this one: who keeps the first map for all folders is told so.
+    other = submission.scratch / f"{root.name}-other"
+    write_ids(other, wnids[::-1])
+    equal(
+        submission.data.load_label_map(submission.tools.path(other)),
+        {wnid: label for label, wnid in enumerate(reversed(wnids))},
+        "The label map of a second folder",
+        help=advice,
+        mistakes=[
+            Mistake(numbered, "The first folder's label map is kept for every other folder", "Read the file of the root that is given.")
+        ],
+    )
     refused(
         lambda: submission.data.load_label_map(submission.tools.path(submission.scratch / "nothing")),
         "FileNotFoundError",
@@ -114,7 +138,7 @@ def test_balanced_subset(submission, suspects, labels, per_class):
         Mistake(more, "One example too many of each class was kept", "Compare with < before counting, not with <=."),
         Mistake(given, "Nothing was left out", "Stop keeping a class once per_class of its examples are in."),
         Mistake(
-            given[: len(items)],
+            given[: len(items)] if items else None,
             "The subset is a slice of the list, not a part of each class",
             "The training list goes class by class: its first part lacks whole classes. Count each class by itself.",
         ),
@@ -171,11 +195,7 @@ def test_pipeline_shuffled(submission, rng):
         )
     if start(seed=seed + 1) == begin:
         fail("Another seed gives the same order", help="Hand `seed` to the shuffle: it has no effect now.")
-    if second == begin:
-        fail(
-            "The second pass over the dataset is in the same order as the first",
-            help="Shuffle anew at each pass: reshuffle_each_iteration=True, or shuffle in the dataset rather than the list before it.",
-        )
+    shuffled_anew(first, second)
 
 
 def _whole_pass(submission: Any, dataset: Any, roll: Roll, batch_size: int, given: Any) -> list[list[int]]:

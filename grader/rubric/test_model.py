@@ -102,7 +102,7 @@ def test_feature_maps(submission, rng):
                 outputs[name].astype(np.float32),
                 f"The output of {name} in a {'functional' if functional else 'Sequential'} model",
                 tolerance=TOLERANCE,
-                help="Ask for the layer by its name: model.get_layer(name).output.",
+                help="Give what this layer puts out, activation included, for the images as they are: model.get_layer(name).output.",
                 mistakes=[
                     Mistake(
                         other,

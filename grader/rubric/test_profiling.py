@@ -38,6 +38,12 @@ ENOUGH: Final = {"p90": 64, "p95": 130, "p99": 662}
 
 _SIZES: Final = (10, 2, 3, 1, 11, 63, 64, 65, 129, 130, 661, 662, 700)
 
+SPLIT_ROWS: Final = [
+    {"layer": layer, "kernel": kernel, "duration_us": duration_us}
+    for layer, kernel, duration_us in (("conv2", "BiasAdd", 24.0), ("conv1", "_FusedConv2D", 40.0), ("conv2", "_FusedConv2D", 24.0))
+]
+"""The longest row belongs to another layer than the longest time in all, and two rows take equally long."""
+
 
 @check(points=5, wall_s=60.0)
 def test_capture_trace(submission: Submission, rng: np.random.Generator) -> None:
@@ -47,7 +53,7 @@ def test_capture_trace(submission: Submission, rng: np.random.Generator) -> None
     image = rng.random(PICTURE_SHAPE, np.float32)
     for number, warmup in enumerate((int(rng.choice([2, 4])), None, 0)):
         calls = TracedCalls(image)
-        predict = submission.tools.observed_predictor(model, calls.predict, calls.wait)
+        predict = submission.tools.observed_predictor(model, calls.predict, calls.wait, layers[-1]["units"])
         folder = submission.scratch / f"trace-{number}"
         place = submission.tools.path(folder)
         submission.profiling.capture_trace(predict, image, place, **({} if warmup is None else {"warmup": warmup}))
@@ -85,7 +91,7 @@ def test_kernel_table(submission: Submission, suspects: Suspects, case: tuple[li
 
 
 @check(points=2)
-@examples(count=40, rows=draw_kernel_rows())
+@examples(count=40, always=[{"rows": SPLIT_ROWS}], rows=draw_kernel_rows())
 def test_critical_kernel(submission: Submission, suspects: Suspects, rows: list[dict[str, Any]]) -> None:
     """The kernel that takes longest, and its share of the time of all rows."""
     answer = submission.profiling.critical_kernel(submission.records("profiling", "KernelRow", rows))
@@ -96,7 +102,11 @@ def test_critical_kernel(submission: Submission, suspects: Suspects, rows: list[
     of_layer_us = sum(row["duration_us"] for row in rows if row["layer"] == longest["layer"])
     longest_us = longest["duration_us"]
     place = [found["layer"], found["kernel"]]
+    times = {name: [row for row in rows if row["layer"] == name] for name in {row["layer"] for row in rows}}
+    of_busiest = max(times, key=lambda name: sum(row["duration_us"] for row in times[name]))
+    busiest = max(times[of_busiest], key=lambda row: row["duration_us"])
     wrong_places = [
+        Mistake([busiest["layer"], busiest["kernel"]], "the layer with the longest time in all is taken, not the longest row"),
         Mistake([rows[0]["layer"], rows[0]["kernel"]], "the first row is taken, but rows come in any order"),
         Mistake([shortest["layer"], shortest["kernel"]], "the shortest row is taken, not the longest"),
     ]

@@ -13,7 +13,7 @@ from grader.checks import compare, expected
 from grader.checks.check import check
 from grader.checks.compare import Mistake, fail, require
 from grader.checks.findings import each, finding, supported
-from grader.checks.scripted_clock import ScriptedClock
+from grader.checks.scripted_clock import CLASSES, ScriptedClock
 from grader.checks.verdict import judge_together
 from grader.errors import ResultsError
 from grader.host.submission import Submission
@@ -203,7 +203,7 @@ def _draw(rng: np.random.Generator, low: int, high: int) -> int:
 
 
 def _predict(submission: Submission, bench: ScriptedClock) -> Any:
-    return submission.tools.lazy_predict(bench.predict, bench.wait)
+    return submission.tools.lazy_predict(bench.predict, bench.wait, CLASSES)
 
 
 def _time_online(submission: Submission, bench: ScriptedClock, **options: Any) -> Any:

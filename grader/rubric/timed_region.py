@@ -340,7 +340,8 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
                 fail(f"{where}: {other}", *sides, help="Do not shuffle, and start at the first image each time.")
             if len({size for _, size in settings}) > 1 and {call.images for call in bench.calls} <= set(plans[0]):
                 fail(f"{where}: the batch size never changes", *sides, help="Pass each batch size on to time_batches.")
-            fail(f"{where}: the calls are not those of this setting", *sides, help="One measurement a setting, in the order given.")
+            advice = "One measurement a setting, in the order given, each of all its images and with the warm-up calls that were asked for."
+            fail(f"{where}: the calls are not those of this setting", *sides, help=advice)
         if any(len(call.images) != len(plan[0]) for call in before):
             fail(f"{where}: a warm-up call has another batch size than what is timed", asked, help=_TEN_TIMES)
         start, end = measured[0].readings, measured[-1].readings

@@ -178,7 +178,11 @@ _OTHERS: Final = (
     "tf.constant",
     "sequential_1/dropout_1/dropout/Mul:Mul",
     "functional_3/flatten/Reshape:Reshape",
+    "sequential_1/my_conv1/Relu:_FusedConv2D",
+    "sequential_1/conv1_bias/BiasAdd:BiasAdd",
+    "sequential_1/conv12/Relu:_FusedConv2D",
 )
+"""Events of no layer; some have a layer's name in their own."""
 
 _TELLING_NAMES: Final = (
     "sequential_1/conv1_2/Relu:_FusedConv2D",

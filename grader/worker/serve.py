@@ -45,6 +45,10 @@ class HostFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Calls the function on the trusted side with arguments that may cross."""
+        # The trusted side may look at how much was printed by now; a line without its end would still be here.
+        for output in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                output.flush()
         try:
             return self._worker.peer.call("callback", function=self, args=list(args), kwargs=kwargs)
         except RemoteError as error:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import STUBS, chaffs, documented, lost, told, wheats
 
-from grader.checks.scripted_clock import FIRST_TIMES, UNKNOWN, ScriptedClock, in_batches
+from grader.checks.scripted_clock import CLASSES, FIRST_TIMES, UNKNOWN, ScriptedClock, in_batches
 from grader.host.limits import for_check
 from grader.host.submission import Submission
 from grader.outcomes import CheckFailed
@@ -175,7 +175,7 @@ def test_ways_to_wait(shared, reference, tmp_path, wait):
     bench = ScriptedClock(np.random.default_rng(0), 2)
     student = Submission(tmp_path, shared, for_check())
     try:
-        student.timing.look(student.tools.lazy_predict(bench.predict, bench.wait), bench.images)
+        student.timing.look(student.tools.lazy_predict(bench.predict, bench.wait, CLASSES), bench.images)
     finally:
         student.close()
     bench.clock()

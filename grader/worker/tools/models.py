@@ -166,6 +166,30 @@ def trainable(model: Any) -> list[int]:
     return [len(model.trainable_weights), len(model.weights)]
 
 
+def unreached(model: Any, images: np.ndarray) -> list[str]:
+    """Layers that do not learn when a model is trained.
+
+    Args:
+        model: A built Keras model that gives probabilities.
+        images: (n, ...) float32.
+
+    Returns:
+        The names of layers that have a kernel which no gradient reaches.
+    """
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        output = model(tf.constant(images), training=True)
+        loss = -tf.reduce_mean(tf.math.log(output[:, 0] + 1e-7))
+    kernels = {str(name): weights[0] for name, layer in _layers(model).items() if (weights := layer.trainable_weights)}
+    gradients = tape.gradient(loss, [getattr(kernel, "value", kernel) for kernel in kernels.values()])
+    return [
+        name
+        for name, gradient in zip(kernels, gradients, strict=True)
+        if gradient is None or not np.any(tf.convert_to_tensor(gradient).numpy())
+    ]
+
+
 def build(model: Any, input_shape: list[int]) -> None:
     """Runs one input of zeros through a model, so that a subclassed one has weights.
 
@@ -222,7 +246,7 @@ def _made(layers: list[dict[str, Any]]) -> list[Any]:
 
 def _layers(model: Any) -> dict[str, Any]:
     flat = model._flatten_layers(include_self=False) if hasattr(model, "_flatten_layers") else model.layers
-    return {layer.name: layer for layer in flat if type(layer).__name__ != "InputLayer"}
+    return {str(layer.name): layer for layer in flat if type(layer).__name__ != "InputLayer"}
 
 
 PROVIDED: Final = (
@@ -237,6 +261,7 @@ PROVIDED: Final = (
     input_shape,
     outputs,
     trainable,
+    unreached,
     build,
     compile_model,
     predictor,

@@ -11,7 +11,9 @@ from grader.worker.tools.models import predictor
 from grader.worker.tools.timing import LazyResult
 
 
-def observed_predictor(model: Any, on_call: Callable[[np.ndarray], int], on_wait: Callable[[int], Any]) -> Callable[[Any], LazyResult]:
+def observed_predictor(
+    model: Any, on_call: Callable[[np.ndarray], int], on_wait: Callable[[int], Any], classes: int
+) -> Callable[[Any], LazyResult]:
     """A predictor that tells the trusted side of each call, and runs the network when the result is waited for.
 
     So a trace that ends before its result was waited for holds no kernels, on any machine.
@@ -20,6 +22,7 @@ def observed_predictor(model: Any, on_call: Callable[[np.ndarray], int], on_wait
         model: A Keras model.
         on_call: On the trusted side: takes the batch, gives the call's number.
         on_wait: On the trusted side: takes the number of the call whose result is waited for now.
+        classes: Numbers in the result for each image.
 
     Returns:
         `predict(images)`, which gives a `LazyResult`.
@@ -33,7 +36,7 @@ def observed_predictor(model: Any, on_call: Callable[[np.ndarray], int], on_wait
             on_wait(number)
             return np.asarray(run(batch))
 
-        return LazyResult(on_call(batch), work)
+        return LazyResult(on_call(batch), work, (len(batch), classes))
 
     return predict
 

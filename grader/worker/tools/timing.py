@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,16 +23,24 @@ class _Row(np.ndarray):
 
 
 class LazyResult:
-    """A result that is computed when it is looked at: by `np.asarray`, `.numpy()`, its length, an element, or anything an array has.
+    """A result that is computed when it is looked at: by `np.asarray`, `.numpy()`, an element, or what an array makes of its elements.
+
+    Its shape and type are known before, as a tensor's are, so who asks for them has waited for nothing.
 
     Args:
         number: Which call it belongs to.
         wait: Tells the trusted side that this result is being waited for, and gets its value.
+        shape: Of the value.
     """
 
-    def __init__(self, number: int, wait: Callable[[int], Any]) -> None:
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, number: int, wait: Callable[[int], Any], shape: tuple[int, ...]) -> None:
         self._number = number
         self._wait = wait
+        self.shape = shape
+        self.ndim = len(shape)
+        self.size = math.prod(shape)
         self._value: np.ndarray | None = None
 
     def numpy(self) -> np.ndarray:
@@ -44,7 +53,7 @@ class LazyResult:
         return np.asarray(self.numpy(), dtype=dtype)
 
     def __len__(self) -> int:
-        return len(self.numpy())
+        return self.shape[0]
 
     def __getitem__(self, index: Any) -> Any:
         # A row of a tensor is a tensor, and has `.numpy()`, too.
@@ -62,17 +71,18 @@ class LazyResult:
         return getattr(self.numpy(), name)
 
 
-def lazy_predict(predict: Callable[[np.ndarray], int], wait: Callable[[int], Any]) -> Callable[[Any], LazyResult]:
+def lazy_predict(predict: Callable[[np.ndarray], int], wait: Callable[[int], Any], classes: int) -> Callable[[Any], LazyResult]:
     """Makes the predict function that a student's timing loop is given.
 
     Args:
         predict: On the trusted side: takes the batch, notes the call, gives its number.
         wait: On the trusted side: takes the number, notes that the result was waited for, gives the value.
+        classes: Numbers in the result for each image.
 
     Returns:
         `predict(images)`, which gives a `LazyResult`.
     """
-    return lambda images: LazyResult(predict(np.asarray(images)), wait)
+    return lambda images: LazyResult(predict(np.asarray(images)), wait, (len(images), classes))
 
 
 def default_clock(module: str, function: str) -> str:

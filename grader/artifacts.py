@@ -32,7 +32,10 @@ TRACE_FOLDER: Final = "trace"
 Positive = Annotated[FiniteFloat, Field(ge=1e-12, le=1e18)]
 """A measured quantity: so far from the ends of a float that ratios and sums of them are finite."""
 Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
+NotNegative = Annotated[FiniteFloat, Field(ge=0)]
+"""A loss of the lab's kind: minus a logarithm of a probability."""
 Count = Annotated[int, Field(ge=0, le=10**12)]
+AtLeastOne = Annotated[int, Field(ge=1, le=10**12)]
 Curve = Field(min_length=1, max_length=10_000)
 """More than any run of the lab has, and few enough for everything that goes through them."""
 
@@ -132,17 +135,17 @@ class Timings(_Strict):
 class History(_Strict):
     """Curves of one training, a number an epoch."""
 
-    loss: Annotated[list[FiniteFloat], Curve]
+    loss: Annotated[list[NotNegative], Curve]
     accuracy: Annotated[list[Fraction], Curve]
-    val_loss: Annotated[list[FiniteFloat], Curve]
+    val_loss: Annotated[list[NotNegative], Curve]
     val_accuracy: Annotated[list[Fraction], Curve]
 
 
 class MainRun(_Strict):
     """The main training run, and how its final weights do on the validation set."""
 
-    batch_size: Count
-    epoch_limit: Count
+    batch_size: AtLeastOne
+    epoch_limit: AtLeastOne
     min_delta: FiniteFloat
     patience: Count
     history: History
@@ -160,8 +163,8 @@ class MainRun(_Strict):
 class SweepRun(_Strict):
     """One setting of the sweep."""
 
-    batch_size: Count
-    epoch_limit: Count
+    batch_size: AtLeastOne
+    epoch_limit: AtLeastOne
     epochs_run: Count
     train_accuracy: Fraction
     val_accuracy: Fraction

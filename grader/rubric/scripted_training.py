@@ -17,6 +17,9 @@ from grader.rubric.stopping_rules import Script
 STEPS: Final = 2
 """Training batches an epoch of a scripted training."""
 
+VAL_STEPS: Final = 4
+"""Batches of its validation data."""
+
 HISTORY: Final = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
@@ -121,6 +124,14 @@ def require_trained(run: Run) -> None:
         "expected: 1, as it was",
         f"received: {run.learning_rate:.4g}",
         help="No schedule, and no callback that lowers it: settings are compared with the same optimizer.",
+    )
+    curve = run.history.get("val_loss") if isinstance(run.history, dict) else None
+    require(
+        not (isinstance(curve, list | tuple) and curve and run.epochs_run * STEPS == VAL_STEPS * len(curve) and run.epoch_of_weights == 0),
+        "train trains on val_data",
+        f"batches in train_data: {STEPS}, in val_data: {VAL_STEPS}",
+        f"steps of the optimizer an epoch: {VAL_STEPS}, and none of them on train_data",
+        help="Train on train_data alone: what was trained on val_data says nothing about new pictures.",
     )
     require(run.epochs_run > 0, "train does not train the model: no step of its optimizer was made", help="Call model.fit.")
     require(
@@ -317,7 +328,7 @@ def restoring_mistake(scripts: Sequence[Script], runs: Sequence[Run], right: Any
     at_end = [abs(run.epoch_of_weights - run.epochs_run) < 0.01 for run in runs]
     by_limit = [run.epochs_run == len(script.losses) for script, run in pairs]
     good = [right(script, run) for script, run in pairs]
-    keras = "With Keras: EarlyStopping(..., restore_best_weights=True). By hand: keep copies (model.get_weights()), not the variables themselves."
+    keras = "With Keras: EarlyStopping(..., restore_best_weights=True). By hand: keep copies (model.get_weights()), not the variables."
     if all(at_end):
         return "the best weights are not restored: the model keeps those of the last epoch", keras
     if all(abs(run.epoch_of_weights - _smallest(script, run.epochs_run)) < 0.01 for script, run in pairs):

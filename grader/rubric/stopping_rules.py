@@ -294,6 +294,11 @@ WRONG_TRAININGS: Final = (
         _watching("train_losses"), "early stopping watches the training loss", 'Watch the loss on the validation data: monitor="val_loss".'
     ),
     WrongRule(
+        lambda script: stop((*script.train_losses[1:], script.train_losses[-1]), *script.rule)[0],
+        "early stopping watches the training loss: that of the model on train_data, after each epoch",
+        'Watch the loss on the validation data: monitor="val_loss".',
+    ),
+    WrongRule(
         _watching("accuracies"), "early stopping watches val_accuracy, in the wrong direction", 'Watch the loss: monitor="val_loss".'
     ),
     WrongRule(_watching("accuracies", -1.0), "early stopping watches val_accuracy", 'Watch the loss: monitor="val_loss".'),

@@ -138,7 +138,7 @@ def test_balanced_subset(submission, suspects, labels, per_class):
         Mistake(more, "One example too many of each class was kept", "Compare with < before counting, not with <=."),
         Mistake(given, "Nothing was left out", "Stop keeping a class once per_class of its examples are in."),
         Mistake(
-            given[: len(items)] if items else None,
+            given[: len(items)],
             "The subset is a slice of the list, not a part of each class",
             "The training list goes class by class: its first part lacks whole classes. Count each class by itself.",
         ),
@@ -150,7 +150,7 @@ def test_balanced_subset(submission, suspects, labels, per_class):
         first,
         "The subset",
         help=f"Count how many of each class were kept so far; keep an example while that is below per_class={per_class}.",
-        mistakes=suspects.left(items, mistakes),
+        mistakes=suspects.left(items, mistakes) if items else (),
     )
 
 

@@ -97,6 +97,24 @@ def test_no_answer_of_the_worker_carries_a_hidden_example(tmp_path: Path, shared
     assert check.for_student().feedback.summary  # type: ignore[union-attr]
 
 
+CARRIES = """
+def list_examples(root, split):
+    told = f"{root}/told " + " ".join(sorted(path.name for path in Path(root, "train").iterdir()))
+    return [Example(told, 0), Example(told, 0)]
+"""
+
+
+def test_no_summary_of_ours_repeats_what_a_function_gave(tmp_path: Path, shared: Launcher) -> None:
+    """A path that a function makes of hidden names is shown to the instructor, and not to the student."""
+    folder = write_reference(SOLUTIONS, tmp_path / "assignment")
+    file = folder / "data.py"
+    file.write_text(overlay(file.read_text(encoding="utf-8"), CARRIES), encoding="utf-8")
+    (check,) = grade(folder, keyword="train_examples", secret=b"course", launcher=shared).checks
+    assert check.earned == 0
+    assert "told" in repr(check.feedback)
+    assert "told" not in repr(check.for_student())
+
+
 def test_page_for_the_student_holds_no_hidden_value() -> None:
     """The HTML page of an official grade is written from what the student may see."""
     feedback = Feedback("wrong", ("expected: 0.123456", "received: 1"), "help stays", "f(0.987)", "assignment/data.py:3 f", "0.555")

@@ -141,8 +141,11 @@ class Submission:
         Returns:
             The text up to the first words of the worker's in it, with an ellipsis; unchanged where there are none.
         """
-        starts = [place for word in _texts(self._answers) if (place := text.find(word[:TELLTALE])) > 0]
-        return f"{text[: min(starts)].rstrip()} …" if starts else text
+        heard = "\n".join(_texts(self._answers))
+        start = next((place for place in range(len(text) - TELLTALE + 1) if text[place : place + TELLTALE] in heard), None)
+        if start is None:
+            return text
+        return f"{text[:start].rstrip()} …" if start else "what the function gave is not right"
 
     def leave(self) -> None:
         """Ends the worker without waiting until it has ended; `close` is still to be called."""

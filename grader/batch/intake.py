@@ -26,9 +26,12 @@ import yaml
 
 from grader.batch.roster import Person, Roster
 from grader.errors import LabError
+from grader.lab import MODULE_FILES
 
 METADATA: Final = "submission_metadata.yml"
 LAYOUTS: Final = ("folder", "canvas", "moodle", "gradescope", "classroom")
+SEVERAL: Final = 3
+"""So many submissions in one folder are a class: one student may keep a second copy of the work."""
 DAY_S: Final = 24 * 3600.0
 LARGEST_METADATA: Final = 64 * 2**20
 LOOSE_FILE_BYTES: Final = 64 * 2**20
@@ -96,6 +99,8 @@ def read_class(source: Path, roster: Roster, *, layout: str = "auto", due: datet
     """
     if not source.is_dir():
         raise LabError(f"Expected the folder of a course system's download, but {source} is not a folder; unpack the download first.")
+    if layout == "auto":
+        _refuse_one_too_high(source)
     kind = _recognise(source) if layout == "auto" else layout
     if kind not in LAYOUTS:
         raise LabError(f"There is no layout {layout!r}; expected one of {', '.join(LAYOUTS)}.")
@@ -154,6 +159,21 @@ def _recognise(source: Path) -> str:
     if any((place / ".git").is_dir() for place in names):
         return "classroom"
     return "folder"
+
+
+def _refuse_one_too_high(source: Path) -> None:
+    # A download of one submission is rare; the folder above a download, with the roster beside it, is a slip.
+    folders = [place for place in _entries(source) if place.suffix.lower() != ".csv"]
+    if len(folders) != 1 or not folders[0].is_dir():
+        return
+    (inner,) = folders
+    handed_in = [
+        place
+        for place in _entries(inner)
+        if place.suffix.lower() == ".zip" or (place.is_dir() and any((place / name).is_file() for name in MODULE_FILES))
+    ]
+    if _recognise(inner) != "folder" or len(handed_in) >= SEVERAL:
+        raise LabError(f"{source} holds nothing but the folder {inner.name}, which looks like the download itself; give {inner}.")
 
 
 def _entries(source: Path) -> list[Path]:

@@ -46,6 +46,24 @@ def test_layout_is_recognised_and_read(layout: str, tmp_path: Path) -> None:
     assert readable == made.submissions - 2
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_folder_above_a_download_is_refused(layout: str, tmp_path: Path) -> None:
+    """With the roster beside the download, its folder is one step too high: nothing is graded, and the right folder is named."""
+    made = write_class(tmp_path / "class", layout, SOLUTIONS)
+    assert made.roster.parent == made.source.parent == tmp_path / "class"
+    with pytest.raises(LabError, match=rf"looks like the download itself; give {made.source}\."):
+        read_class(tmp_path / "class", Roster())
+
+
+def test_a_class_of_one_is_read(tmp_path: Path) -> None:
+    """One student's folder, with a second copy of the work in it, is a submission."""
+    for name in ("assignment", "old"):
+        (tmp_path / "alice" / name).mkdir(parents=True)
+        shutil.copyfile(SOLUTIONS / "data.py", tmp_path / "alice" / name / "data.py")
+    (one,) = read_class(tmp_path, Roster()).submissions
+    assert one.label == "alice"
+
+
 def test_loose_files_make_one_submission(tmp_path: Path) -> None:
     """Files that Canvas hands out one by one are put together, without the suffix of a resubmission; a link is not followed."""
     for name in ("data", "model"):

@@ -84,7 +84,7 @@ def sweep(measured: Measured) -> Figure:
             x=alt.X("epochs_run:Q", title="epochs really run", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(zero=False)),
             y=alt.Y("val_accuracy:Q", title="validation accuracy, fraction", scale=alt.Scale(zero=False)),
             color=alt.Color("batch size:N", scale=scale(sorted(frame["batch size"].unique(), key=int)), legend=alt.Legend(orient="top")),
-            shape=alt.Shape("limit:N", sort=order, title=None, legend=alt.Legend(orient="bottom", labelLimit=0)),
+            shape=alt.Shape("limit:N", sort=order, title=None, legend=alt.Legend(orient="bottom", labelLimit=0, columns=2)),
             tooltip=[
                 alt.Tooltip("batch size"),
                 alt.Tooltip("limit"),

@@ -25,6 +25,7 @@ from typing import Any, Final
 
 import grader
 from grader.errors import SetupError
+from grader.host.limits import MOST_THREADS
 
 TIER_VARIABLE: Final = "LAB_TIER"
 """Environment variable that names the highest tier to use: A, B or C. For tests, and for machines where a higher one misbehaves."""
@@ -38,6 +39,9 @@ OWN: Final = ("__init__.py", "errors.py", "channel", "worker")
 _SYSTEM: Final = ("/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu", "/sys/devices/system/node")
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 _PASSED_ON_BEGINNINGS: Final = ("OPENBLAS_", "OMP_", "MKL_", "TF_", "XLA_")
+_FOR_CHECKS: Final = {"MALLOC_ARENA_MAX": "4", "OPENBLAS_NUM_THREADS": str(min(MOST_THREADS, os.cpu_count() or 1))}
+"""Glibc reserves 64 to 128 MiB of address space for each arena, and makes up to eight arenas a core, as long as there are threads that want
+one: from 16 cores on TensorFlow's threads would not fit into a check's memory. NumPy's library starts a thread for each core."""
 
 
 class Tier(StrEnum):
@@ -192,7 +196,8 @@ def environment(*, devices: bool = False) -> dict[str, str]:
     """A zygote's environment: nothing of the grader's but language, and what numerical libraries read.
 
     Args:
-        devices: Whether GPUs may be seen. Grades are made on the processor, so that they are the same everywhere.
+        devices: Whether GPUs may be seen, and as many threads started as libraries like. Grades are made on the processor, so that they
+            are the same everywhere.
 
     Returns:
         The variables.
@@ -201,7 +206,7 @@ def environment(*, devices: bool = False) -> dict[str, str]:
     kept |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(_import_path())}
     if devices:
         return kept | {name: os.environ[name] for name in ("CUDA_VISIBLE_DEVICES",) if name in os.environ}
-    return kept | {"CUDA_VISIBLE_DEVICES": "-1"}
+    return _FOR_CHECKS | kept | {"CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def _import_path() -> list[str]:

@@ -29,13 +29,22 @@ reserves more than it touches (measured: 2 GiB is enough, 1 GiB is not)."""
 MEASURE: Final = Limits(
     wall_s=4 * 3600.0,
     cpu_s=40 * 3600,
-    memory_bytes=64 * 2**30,
+    memory_bytes=(64 + (os.cpu_count() or 1)) * 2**30,
     file_bytes=4 * 2**30,
     scratch_bytes=64 * 2**30,
     scratch_files=10_000_000,
     threads=0,
 )
-"""For `lab measure`: a person's own run on their own machine, bounded only so that it ends."""
+"""For `lab measure`: a person's own run on their own machine, bounded only so that it ends; the more cores, the more address space do
+TensorFlow's threads reserve (measured: 28 GiB where there are 64)."""
+
+MOST_THREADS: Final = 4
+"""TensorFlow gets no more threads than that for a check, however many cores there are: so a check takes about the same memory everywhere,
+and its sums are added up in about the same way."""
+
+CORE_BYTES: Final = 64 * 2**20
+"""Address space for each core beyond `MOST_THREADS`: pools of tf.data have a thread for each core all the same, of 8 MiB each, and several
+such pools live at once."""
 
 TASKS: Final = 1024 + 64 * (os.cpu_count() or 1)
 """Threads that a worker's user may have beyond those that run when the zygote starts. TensorFlow starts a few for each core; many
@@ -78,14 +87,21 @@ def for_check(wall_s: float | None = None, *, cores: int | None = None) -> Limit
         cores: Number of cores; those of this machine by default.
 
     Returns:
-        The limits; wall-clock time is doubled on a single core.
+        The limits; wall-clock time is doubled on a single core, and threads are `MOST_THREADS` where there are more cores.
     """
     cores = cores or os.cpu_count() or 1
     scale = 2.0 if cores < 2 else 1.0
     usual = configured()
+    beyond = max(0, cores - MOST_THREADS)
     # A check that asks for more time than usual gets more in the same measure when the usual time was changed.
     longer = (wall_s or CHECK.wall_s) / CHECK.wall_s
-    return replace(usual, wall_s=usual.wall_s * longer * scale, cpu_s=int(usual.cpu_s * max(1, cores // 2)))
+    return replace(
+        usual,
+        wall_s=usual.wall_s * longer * scale,
+        cpu_s=int(usual.cpu_s * max(1, cores // 2)),
+        memory_bytes=usual.memory_bytes + beyond * CORE_BYTES,
+        threads=usual.threads or (MOST_THREADS if beyond else 0),
+    )
 
 
 def slow_start(limits: Limits) -> Limits:

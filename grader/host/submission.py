@@ -33,6 +33,9 @@ from grader.results import Cause, Feedback, State
 
 _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
+_STACK_FRAME: Final = re.compile(r"^ *(@ +0x.*|\*\*\* Check failure stack trace: \*\*\*)\n?", re.MULTILINE)
+"""What TensorFlow prints after the line that says why it ended the process; a few dozen lines of it would hide that line."""
+
 GRACE_S: Final = 2.0
 """How long a worker whose channel closed may take to end by itself, so that its own status tells why."""
 
@@ -284,7 +287,7 @@ class Submission:
         ended = self._worker.wait(GRACE_S) if isinstance(error, PeerGone) and self._ended_for is None else Exit(None)
         killed = self._ended_for[1] if self._ended_for is not None and self._ended_for[0] is self._worker else ""
         self._end()
-        printed = clean(self._printed, lines=20)
+        printed = clean(_STACK_FRAME.sub("", self._printed), lines=20)
         cause, summary, advice = _why(what, ended, error, killed=killed, limits=self.limits, printed=printed)
         # The exit status and the last bytes on the channel are the submission's to choose, too.
         return CheckEnded(
@@ -370,6 +373,8 @@ def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Li
     number = -ended.code
     if number == signal.SIGXCPU:
         return Cause.TIME_OUT, f"{what} used up its processor time", "Look for a loop that never ends."
+    if number == signal.SIGABRT and "pthread_create() failed" in printed:
+        return Cause.OUT_OF_MEMORY, f"{what} was ended by TensorFlow: there was no memory left for one more thread", _GROWING
     if number == signal.SIGKILL or (number == signal.SIGABRT and ("bad_alloc" in printed or "out of memory" in printed.lower())):
         return Cause.OUT_OF_MEMORY, f"{what} was ended by the system, most likely for lack of memory", _GROWING
     name = signal.Signals(number).name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -38,6 +39,7 @@ def run_all(plans: Sequence[Plan], processes: int) -> Iterator[Trial]:
     Raises:
         BrokenProcessPool: The processes were killed again and again.
     """
+    processes = min(processes, len(plans)) or 1
     left = dict(enumerate(plans))
     for attempt in range(PATIENCE):
         try:
@@ -54,14 +56,15 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
     waiting = iter(list(left.items()))
     # Spawned: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(left)) or 1, mp_context=context, initializer=_begin) as pool:
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin) as pool:
         try:
-            open_ = {pool.submit(_run, plan): number for number, plan in islice(waiting, AHEAD * processes)}
+            open_ = {pool.submit(_run, plan, threads): number for number, plan in islice(waiting, AHEAD * processes)}
             while open_:
                 done, _ = wait(open_, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield open_.pop(future), future.result()
-                open_ |= {pool.submit(_run, plan): number for number, plan in islice(waiting, len(done))}
+                open_ |= {pool.submit(_run, plan, threads): number for number, plan in islice(waiting, len(done))}
         except BaseException:
             # Ctrl-C, say: what is being graded is not waited for, and the zygotes end with these processes.
             for process in multiprocessing.active_children():
@@ -75,7 +78,7 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that hands out the work
 
 
-def _run(plan: Plan) -> Trial:
+def _run(plan: Plan, threads: int) -> Trial:
     if not _mine:
         _mine.append(make_launcher())
-    return run(plan, _mine[0])
+    return run(plan, _mine[0], threads=threads)

@@ -93,12 +93,13 @@ def loses(check: CheckResult) -> bool:
     return check.earned < check.points and check.state is not State.UNDECIDED
 
 
-def run(plan: Plan, launcher: Launcher) -> Trial:
+def run(plan: Plan, launcher: Launcher, *, threads: int = 0) -> Trial:
     """Grades what a plan asks for.
 
     Args:
         plan: The plan.
         launcher: Starts workers.
+        threads: Threads that TensorFlow may use; 0 for as many as it likes.
 
     Returns:
         What was found; a failure of the grader's is told as the trial's problem.
@@ -111,7 +112,7 @@ def run(plan: Plan, launcher: Launcher) -> Trial:
             if plan.file:
                 (folder / plan.file).write_text(plan.source, encoding="utf-8")
             until = loses if plan.first_loss else None
-            result = grade(folder, keyword=plan.keyword, secret=plan.secret, launcher=launcher, until=until)
+            result = grade(folder, keyword=plan.keyword, secret=plan.secret, launcher=launcher, until=until, threads=threads)
         except Exception as error:
             # One of hundreds: the others are still worth knowing.
             return Trial(plan.kind, plan.name, seconds=time.monotonic() - started, problem=f"{type(error).__name__}: {error}")

@@ -33,6 +33,10 @@ PR_SET_NO_NEW_PRIVS: Final = 38
 CAPABILITY_VERSION_3: Final = 0x20080522
 CAPABILITIES: Final = 64
 
+STACK_BYTES: Final = 8 * 2**20
+PTHREAD_ATTR_BYTES: Final = 128
+"""More than the C library's pthread_attr_t has on any machine: 56 on x86-64, 64 on ARM."""
+
 LAYERS: Final = ("privileges", "landlock", "seccomp")
 FIRST_UID: Final = 64000
 UIDS: Final = 1500
@@ -111,6 +115,25 @@ def quiet_environment() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+
+
+def usual_stacks() -> None:
+    """Gives threads that start from now on a stack of at most 8 MiB, as most systems do.
+
+    The C library takes over the system's limit for a process's own stack, which some machines set to gigabytes; the address space of a
+    worker would not hold a few of them.
+    """
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft == resource.RLIM_INFINITY or soft <= STACK_BYTES:
+        return  # without a limit the C library takes 2 MiB
+    libc = ctypes.CDLL(None)
+    attributes = ctypes.create_string_buffer(PTHREAD_ATTR_BYTES)
+    if libc.pthread_attr_init(attributes) == 0:
+        libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(STACK_BYTES))
+        libc.pthread_setattr_default_np(attributes)
+        libc.pthread_attr_destroy(attributes)
 
 
 def confine(limits: Limits, layers: Layers, room: Room) -> None:

@@ -31,7 +31,7 @@ import msgpack
 
 from grader.channel.limits import Limits
 from grader.worker import landlock
-from grader.worker.confine import LAYERS, Layers, Room, available, become_worker_user, confine, prepare, quiet_environment
+from grader.worker.confine import LAYERS, Layers, Room, available, become_worker_user, confine, prepare, quiet_environment, usual_stacks
 
 MESSAGE_BYTES = 4096
 PR_SET_DUMPABLE = 4
@@ -261,6 +261,7 @@ def main() -> None:
     found = available() if options.layers else {}
     layers = prepare([name for name in options.layers if not found[name]], options.tasks)
     told = {"layers": {name: found[name] for name in options.layers}, "landlock": landlock.abi(), "jailed": options.jailed}
+    usual_stacks()
     gc.disable()  # an import makes many objects and hardly any garbage: looking for it takes a sixth of the time
     warm()
     gc.collect()

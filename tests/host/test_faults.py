@@ -54,6 +54,13 @@ FAULTS = {
         Cause.OUT_OF_MEMORY,
         "ran out of memory",
     ),
+    "no memory for a thread": (
+        "    import mmap\n    import tensorflow as tf\n    kept, size = [], 2**31\n    while size > 2**20:\n"
+        "        try: kept.append(mmap.mmap(-1, size))\n        except OSError: size //= 2\n"
+        "    return list(tf.data.Dataset.range(2).prefetch(1))",
+        Cause.OUT_OF_MEMORY,
+        "no memory left for one more thread",
+    ),
     "KeyboardInterrupt": ("    raise KeyboardInterrupt", Cause.STUDENT_ERROR, "ended the program (KeyboardInterrupt)"),
     "GeneratorExit": ("    raise GeneratorExit", Cause.STUDENT_ERROR, "ended the program (GeneratorExit)"),
     "skip": ("    import unittest; raise unittest.SkipTest('all fine')", Cause.STUDENT_ERROR, "raised SkipTest"),

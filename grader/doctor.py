@@ -18,12 +18,17 @@ from pathlib import Path
 from typing import Final
 
 from grader.host.jail import Isolation, Tier, probe
+from grader.host.limits import CHECK
 
 PYTHON_FIRST: Final = (3, 11)
 PYTHON_LAST: Final = (3, 13)
 TENSORFLOW_SERIES: Final = ("2.20", "2.21")
 MEMORY_GIB: Final = 4.0
-"""A worker gets 4 GiB of address space, and training the model needs about 2 GiB."""
+"""Training the model needs about 2 GiB."""
+TASKS: Final = 256
+"""Threads and processes of one user that gradings need at least; a worker of the reference has about 60."""
+FILES: Final = 256
+"""Files that must be able to be open at once."""
 DISK_GIB: Final = 2.0
 
 _IMPORT_TIMEOUT_S: Final = 300
@@ -70,6 +75,7 @@ def examine(folder: Path) -> Iterator[Finding]:
     yield check_python(sys.version_info[:3])
     yield check_cores()
     yield check_memory()
+    yield check_limits()
     yield check_disk(folder)
     yield check_write_access(folder)
     yield check_encoding(sys.getfilesystemencoding())
@@ -104,6 +110,27 @@ def check_memory() -> Finding:
     if gib >= MEMORY_GIB:
         return Finding("memory", True, f"{gib:.1f} GiB")
     return Finding("memory", False, f"{gib:.1f} GiB, expected {MEMORY_GIB:.0f}", "close other programs or train on a larger machine")
+
+
+def check_limits() -> Finding:
+    """What the system lets a process have (ulimit); a batch system may give less than the lab needs."""
+    if sys.platform == "win32":
+        return Finding("limits", True, "none")
+    import resource
+
+    wanted = (
+        ("address space", resource.RLIMIT_AS, CHECK.memory_bytes, "-v", 1024),
+        ("processes and threads", resource.RLIMIT_NPROC, TASKS, "-u", 1),
+        ("open files", resource.RLIMIT_NOFILE, FILES, "-n", 1),
+    )
+    short = [
+        f"{name} {known // unit:,}, expected {needed // unit:,} (ulimit {option})"
+        for name, kind, needed, option, unit in wanted
+        if (known := resource.getrlimit(kind)[1]) != resource.RLIM_INFINITY and known < needed
+    ]
+    if not short:
+        return Finding("limits", True, "as wide as the lab needs")
+    return Finding("limits", False, "; ".join(short), "raise them, or ask whoever runs the machine: right solutions may lose points")
 
 
 def check_disk(folder: Path) -> Finding:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,6 +27,21 @@ def test_other_pythons_are_an_essential_problem(version: tuple[int, ...]) -> Non
     assert not finding.ok
     assert finding.essential
     assert "3.11" in finding.advice
+
+
+def test_limits_of_the_system_are_named() -> None:
+    """A limit that is lower than the lab needs is told with the option of ulimit that sets it."""
+    script = "import sys; from grader.doctor import check_limits; print(check_limits().line())"
+    narrow = f"ulimit -v 4000000; ulimit -n 128; exec {shlex.quote(sys.executable)} -c {shlex.quote(script)}"
+    for command, told in (
+        ([sys.executable, "-c", script], ("OK",)),
+        (
+            ["sh", "-c", narrow],
+            ("NOTE", "address space 4,000,000, expected 6,291,456 (ulimit -v)", "open files 128, expected 256 (ulimit -n)"),
+        ),
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert all(words in done.stdout for words in told), done.stdout
 
 
 def test_tensorflow_is_imported_elsewhere() -> None:
@@ -143,5 +160,5 @@ def test_every_problem_of_this_machine_has_advice(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(doctor, "check_tensorflow", lambda: doctor.Finding("TensorFlow", True, "not asked here"))
     findings = list(doctor.examine(tmp_path))
     subjects = [finding.subject for finding in findings]
-    assert len(subjects) == len(set(subjects)) == 10
+    assert len(subjects) == len(set(subjects)) == 11
     assert all(finding.ok or finding.advice for finding in findings)

@@ -68,9 +68,7 @@ class ZygoteLauncher(Launcher):
         """Forks a worker; a zygote that has gone is started again once."""
         for attempt in (1, 2):
             try:
-                worker = self._fork(limits, room)
-                self.usable = True
-                return worker
+                return self._fork(limits, room)
             except (OSError, SetupError):
                 if attempt == 2:
                     raise

@@ -71,7 +71,7 @@ class Launcher(ABC):
 
     Attributes:
         fresh: Whether each worker costs so little that every check gets its own.
-        usable: Whether a worker has been started already.
+        usable: Whether a worker of it has answered already.
         rooms: The folder below which workers' rooms are made.
     """
 

@@ -13,6 +13,7 @@ import tempfile
 from typing import IO, cast
 
 from grader.channel.limits import Limits
+from grader.channel.quiet import QUIET
 from grader.errors import SetupError
 from grader.host.jail import Isolation, Tier
 from grader.host.process import REAP_S, Exit, Launcher, WorkerProcess
@@ -38,7 +39,7 @@ class SubprocessLauncher(Launcher):
         printed = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         keep = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "HOME", "USERPROFILE", "LANG", "LC_ALL", "TZ")
         environment = {name: os.environ[name] for name in keep if name in os.environ}
-        environment |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= QUIET
         # A socket can be shut down from this side; a pipe stays open as long as any process that the worker started holds its end.
         ours, theirs = socket.socketpair() if os.name == "posix" else (None, None)
         try:

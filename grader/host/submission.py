@@ -240,7 +240,15 @@ class Submission:
         objects = Objects("host", proxy=Handle, may_refer=callable)
         self._peer = Peer(self._worker.reader, self._worker.writer, objects, _answer)
         self._watch()
-        self._peer.call("hello", folder=str(self._room.submission), scratch=str(self.scratch))
+        try:
+            self._peer.call("hello", folder=str(self._room.submission), scratch=str(self.scratch))
+        except ChannelError as error:
+            # Nothing of the submission's has run yet.
+            self._end()
+            lines = clean(self._printed).splitlines()
+            reason = lines[-1] if lines else str(error)
+            raise SetupError(f"A worker could not be started ({reason}); run `lab doctor` to see what this machine lacks.") from None
+        self._launcher.usable = True
         return self._peer
 
     def _watch(self) -> None:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from grader.channel.limits import Limits
+from grader.channel.quiet import QUIET
 from grader.worker import landlock, seccomp
 
 PR_SET_PDEATHSIG: Final = 1
@@ -36,6 +37,9 @@ CAPABILITIES: Final = 64
 STACK_BYTES: Final = 8 * 2**20
 PTHREAD_ATTR_BYTES: Final = 128
 """More than the C library's pthread_attr_t has on any machine: 56 on x86-64, 64 on ARM."""
+
+FILES: Final = 1024
+"""Files that a worker may have open at once."""
 
 LAYERS: Final = ("privileges", "landlock", "seccomp")
 FIRST_UID: Final = 64000
@@ -110,13 +114,6 @@ def available() -> dict[str, str]:
     return {name: _tried(name) for name in LAYERS}
 
 
-def quiet_environment() -> None:
-    """Sets what TensorFlow reads while it is imported: no banner, no GPU search noise, no telemetry."""
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-
-
 def usual_stacks() -> None:
     """Gives threads that start from now on a stack of at most 8 MiB, as most systems do.
 
@@ -151,18 +148,17 @@ def confine(limits: Limits, layers: Layers, room: Room) -> None:
 
     os.setsid()
     libc = ctypes.CDLL(None, use_errno=True)
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_bytes, limits.file_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    _limit(resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 1)
+    _limit(resource.RLIMIT_AS, limits.memory_bytes)
+    _limit(resource.RLIMIT_FSIZE, limits.file_bytes)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, FILES)
     if layers.tasks:
-        resource.setrlimit(resource.RLIMIT_NPROC, (layers.tasks, layers.tasks))
+        _limit(resource.RLIMIT_NPROC, layers.tasks)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file over its limit is an OSError, not a death
     kept: dict[str, Any] = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     os.environ.clear()
-    os.environ.update(kept | {"HOME": room.scratch, "TMPDIR": room.scratch})
-    quiet_environment()
+    os.environ.update(kept | QUIET | {"HOME": room.scratch, "TMPDIR": room.scratch})
     tempfile.tempdir = None
     random.seed()
     if limits.threads:
@@ -180,6 +176,17 @@ def confine(limits: Limits, layers: Layers, room: Room) -> None:
         landlock.apply((*layers.read, room.submission), (room.scratch,))
     if layers.filter is not None:
         layers.filter.apply()
+
+
+def _limit(kind: int, value: int, most: int | None = None) -> None:
+    """Sets a limit of this process's, or the system's own where that is lower already."""
+    import resource
+
+    soft, most = value, value if most is None else most
+    _, known = resource.getrlimit(kind)
+    if known != resource.RLIM_INFINITY:
+        soft, most = min(soft, known), min(most, known)
+    resource.setrlimit(kind, (soft, most))
 
 
 def some_uid() -> int:

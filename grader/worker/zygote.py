@@ -30,8 +30,9 @@ from typing import Any
 import msgpack
 
 from grader.channel.limits import Limits
+from grader.channel.quiet import QUIET
 from grader.worker import landlock
-from grader.worker.confine import LAYERS, Layers, Room, available, become_worker_user, confine, prepare, quiet_environment, usual_stacks
+from grader.worker.confine import LAYERS, Layers, Room, available, become_worker_user, confine, prepare, usual_stacks
 
 MESSAGE_BYTES = 4096
 PR_SET_DUMPABLE = 4
@@ -40,7 +41,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 def warm() -> None:
     """Imports what workers need. Nothing may run: one eager operation here makes the children hang."""
-    quiet_environment()
+    os.environ.update(QUIET)
     import keras  # noqa: F401
     import PIL.Image  # noqa: F401
     import tensorflow as tf
@@ -137,6 +138,9 @@ class Zygote:
         if pid == 0:
             try:
                 self._become_worker(limits, room, channel, printed)
+            except BaseException as error:
+                # The last line that the worker prints is what its host is told.
+                os.write(2, f"{type(error).__name__}: {error}\n".encode(errors="replace"))
             finally:
                 os._exit(70)
         self._owners[pid] = control

@@ -14,12 +14,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from grader.errors import SetupError
 from grader.host.launch import Launcher, SubprocessLauncher, ZygoteLauncher
 from grader.host.submission import Submission
 from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import Cause, CheckResult, Feedback, GradeResult, State
 
-from .conftest import Make
+from .conftest import SOLUTIONS, Make
 
 Graded = Callable[[Path, str], GradeResult]
 Started = Callable[..., Submission]
@@ -459,6 +460,45 @@ def g():
         submission.training.g()
     assert "raised ValueError: seven" in failed.value.feedback.summary
     assert failed.value.feedback.where == "assignment/training.py:8 g"
+
+
+def test_own_settings_of_keras_are_not_read(started: Started, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A person's keras.json with another order of axes does not change what the lab's network is."""
+    (tmp_path / ".keras").mkdir()
+    (tmp_path / ".keras" / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float16"}')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    submission = started(
+        SubprocessLauncher(), "def f():\n    import keras\n    return [keras.config.image_data_format(), keras.config.floatx()]\n", 60.0
+    )
+    assert submission.training.f() == ["channels_last", "float32"]
+
+
+# --- workers that cannot start
+
+
+def test_worker_that_cannot_be_limited_is_no_fault_of_the_submission(
+    shared: Launcher, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first worker has answered, nothing can be graded here; after that the check is undecided. Both say why."""
+    submission = started(shared, "def f(): return 1\n")
+    submission.limits = replace(submission.limits, memory_bytes=2**63)
+    monkeypatch.setattr(shared, "usable", False)
+    with pytest.raises(SetupError, match=r"could not be started \(OverflowError: .*lab doctor"):
+        submission.training.f()
+    monkeypatch.setattr(shared, "usable", True)
+    with pytest.raises(CheckEnded) as ended:
+        submission.training.f()
+    assert (ended.value.state, ended.value.cause) == (State.UNDECIDED, Cause.GRADER_FAULT)
+    submission.limits = replace(submission.limits, memory_bytes=3 * 2**30)
+    assert submission.training.f() == 1
+
+
+def test_lower_limits_of_the_system_are_enough(tmp_path: Path) -> None:
+    """Where the system allows less than a check would, a worker has that, and the reference is graded as everywhere."""
+    command = [sys.executable, "-m", "grader", "grade", str(SOLUTIONS), "-k", "wilson or image_facts"]
+    narrow = ["sh", "-c", 'ulimit -n 200; ulimit -s 1000000; ulimit -f 100000; exec "$@"', "sh", *command]
+    done = subprocess.run(narrow, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert "2/2" in done.stdout, done.stdout + done.stderr
 
 
 # --- the zygote itself

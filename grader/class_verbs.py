@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from typer.core import TyperCommand
 
 from grader.errors import LabError
+
+if TYPE_CHECKING:
+    from grader.batch.pool import LocalPool
 
 DATABASE: Final = "grades.db"
 Db = Annotated[str, typer.Option("--db", metavar="STORE", envvar="LAB_DB", help="The store: a file, or a postgresql:// URL.")]
@@ -64,19 +68,20 @@ def batch(
     force: Annotated[bool, typer.Option("--force", help="Grade again what is graded already.")] = False,
 ) -> None:
     """Grade a class. Given again after any interruption, the same command goes on."""
-    from rich.console import Console
+    with _graders_ahead(source, db, processes, scheduler) as graders:
+        from rich.console import Console
 
-    from grader.batch.progress import BatchProgress
-    from grader.batch.roster import Roster
-    from grader.batch.run import Options, run_batch
-    from grader.cli import _secret
-    from grader.store.results import Results
+        from grader.batch.progress import BatchProgress
+        from grader.batch.roster import Roster
+        from grader.batch.run import Options, run_batch
+        from grader.cli import _secret
+        from grader.store.results import Results
 
-    options = Options(course, layout, _time(due), rule, keyword, _secret(secret_file), processes, scheduler, unsandboxed, force)
-    people = Roster.read(roster) if roster is not None else Roster()
-    console = Console(highlight=False)
-    with Results.open(db) as store, BatchProgress(console) as progress:
-        summary = run_batch(source, people, store, options, progress)
+        options = Options(course, layout, _time(due), rule, keyword, _secret(secret_file), processes, scheduler, unsandboxed, force)
+        people = Roster.read(roster) if roster is not None else Roster()
+        console = Console(highlight=False)
+        with Results.open(db) as store, BatchProgress(console) as progress:
+            summary = run_batch(source, people, store, options, progress, graders=graders)
     for remark in summary.remarks:
         _say(remark)
     for failure in summary.failed:
@@ -88,6 +93,22 @@ def batch(
     )
     if options.secret is None:
         _say("public checks only, whose examples students have seen; --secret-file FILE makes the grades official")
+
+
+@contextmanager
+def _graders_ahead(source: Path, db: str, processes: int, scheduler: str) -> Iterator[LocalPool | None]:
+    """Starts the grader processes at once where a class is graded for the first time, so that they import TensorFlow while it is read.
+
+    Where there is a store already, all may be graded, and none is needed.
+    """
+    if scheduler or "://" in db or Path(db).exists() or not source.is_dir():
+        yield None
+        return
+    from grader.batch.pool import LocalPool
+
+    with closing(LocalPool(processes)) as graders:
+        graders.start()
+        yield graders
 
 
 def export(

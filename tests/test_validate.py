@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -146,6 +147,21 @@ def test_an_interrupted_run_tells_what_it_found():
     assert repeated is not None, output
     assert 4 <= int(repeated[1]) < 40
     assert "interrupted" in errors
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+
+
+@pytest.mark.skipif(shutil.which("bwrap") is None, reason="no bubblewrap here: what outlives a killed `lab validate` is NOT tested")
+def test_nothing_outlives_a_killed_run():
+    """When the command is killed, the processes that grade and those that keep the cores busy end too."""
+    command = [sys.executable, "-m", "grader", "validate", "--repeat", "40", "-k", "wilson", "--processes", "1", "--load"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    children: list[psutil.Process] = []
+    while not any(child.name() == "bwrap" for child in children):  # a zygote starts
+        assert process.poll() is None
+        time.sleep(0.1)
+        children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait(60)
     assert psutil.wait_procs(children, timeout=30)[1] == []
 
 

@@ -55,7 +55,12 @@ class ClusterPool:
 
     Args:
         address: Of the scheduler, `tcp://HOST:PORT`.
+
+    Attributes:
+        threads: How many threads TensorFlow gets for each job.
     """
+
+    threads = 1
 
     def __init__(self, address: str) -> None:
         self._address = address

@@ -59,16 +59,32 @@ def processes_here(wanted: int = 0) -> tuple[int, int]:
 
 
 class LocalPool:
-    """Runs jobs in grader processes.
+    """Runs jobs in grader processes; close it when done.
 
     Args:
-        processes: How many at once.
+        processes: How many at once; 0 for as many as cores and memory allow.
+
+    Attributes:
+        threads: How many threads TensorFlow gets in each.
     """
 
-    def __init__(self, processes: int) -> None:
-        self._count = processes
+    def __init__(self, processes: int = 0) -> None:
+        self._count, self.threads = processes_here(processes)
         self._stop = threading.Event()
         self._running: set[subprocess.Popen[str]] = set()
+        self._ahead: queue.SimpleQueue[subprocess.Popen[str]] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Starts the grader processes before there are jobs; they import TensorFlow meanwhile."""
+        for _ in range(self._count):
+            self._ahead.put(self._new())
+
+    def close(self) -> None:
+        """Ends the grader processes that got no job."""
+        self._end()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._finish(self._ahead.get_nowait())
 
     def run(self, jobs: Iterable[Callable[[], Job | None]], on_check: OnCheck, on_outcome: OnOutcome) -> None:
         """Runs jobs until all are done, or `on_check` or `on_outcome` raises.
@@ -140,6 +156,12 @@ class LocalPool:
                 self._finish(process)
 
     def _start(self) -> subprocess.Popen[str]:
+        try:
+            return self._ahead.get_nowait()
+        except queue.Empty:
+            return self._new()
+
+    def _new(self) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "grader.batch.process"],
             stdin=subprocess.PIPE,

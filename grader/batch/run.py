@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ import grader
 from grader.batch.digests import check_digests
 from grader.batch.intake import Received, as_one, read_class
 from grader.batch.job import Job, check_to_plain, pack
-from grader.batch.pool import LocalPool, OnCheck, OnOutcome, Outcome, processes_here
+from grader.batch.pool import LocalPool, OnCheck, OnOutcome, Outcome
 from grader.batch.record import Record
 from grader.batch.roster import Roster
 from grader.errors import LabError, SetupError, SubmissionError
@@ -29,7 +30,13 @@ RULES: Final = ("latest", "best")
 
 
 class Pool(Protocol):
-    """Whatever runs jobs: grader processes here, or a cluster's."""
+    """Whatever runs jobs: grader processes here, or a cluster's.
+
+    Attributes:
+        threads: How many threads TensorFlow gets for each.
+    """
+
+    threads: int
 
     def run(self, jobs: Sequence[Callable[[], Job | None]], on_check: OnCheck, on_outcome: OnOutcome) -> None:
         """Runs jobs; see `LocalPool.run`."""
@@ -109,7 +116,9 @@ class _Work:
     notes: tuple[str, ...]
 
 
-def run_batch(source: Path, roster: Roster, store: Results, options: Options, progress: Progress) -> Summary:
+def run_batch(
+    source: Path, roster: Roster, store: Results, options: Options, progress: Progress, *, graders: LocalPool | None = None
+) -> Summary:
     """Grades a class. Given again after any interruption, it goes on; given again when all is done, it changes nothing.
 
     Args:
@@ -118,6 +127,7 @@ def run_batch(source: Path, roster: Roster, store: Results, options: Options, pr
         store: Where results go.
         options: How.
         progress: Told how far it is.
+        graders: Grader processes that are there already, left open.
 
     Returns:
         What it came to.
@@ -163,7 +173,7 @@ def run_batch(source: Path, roster: Roster, store: Results, options: Options, pr
     progress.begin(len(work), len(finished))
     missing = [key for key in work if key not in finished]
     if missing:
-        _run(missing, work, submissions, record, options, summary, progress)
+        _run(missing, work, submissions, record, options, summary, progress, graders)
     # A run that was cut off still says `running`, and the same command goes on with it.
     record.end(state="finished" if summary.whole else "incomplete")
     return summary
@@ -204,8 +214,8 @@ def _run(
     options: Options,
     summary: Summary,
     progress: Progress,
+    graders: LocalPool | None,
 ) -> None:
-    pool, threads = _pool(options)
     store = record.store
 
     def make(key: str) -> Job | None:
@@ -228,7 +238,7 @@ def _run(
             archive=archive,
             keyword=options.keyword,
             secret=(options.secret or b"").hex(),
-            threads=threads,
+            threads=pool.threads,
             unsandboxed=options.unsandboxed,
             known=tuple(check_to_plain(check) for check in known.values()),
         )
@@ -261,16 +271,21 @@ def _run(
         finish(key, cached=False)
         progress.done(label, failed=outcome.result is None)
 
-    pool.run([lambda key=key: make(key) for key in missing], on_check, on_outcome)  # type: ignore[misc]
+    with _pool(options, graders) as pool:
+        pool.run([lambda key=key: make(key) for key in missing], on_check, on_outcome)  # type: ignore[misc]
 
 
-def _pool(options: Options) -> tuple[Pool, int]:
-    if options.scheduler:
+@contextmanager
+def _pool(options: Options, graders: LocalPool | None) -> Iterator[Pool]:
+    if graders is not None:
+        yield graders
+    elif options.scheduler:
         from grader.batch.cluster import ClusterPool
 
-        return ClusterPool(options.scheduler), 1
-    processes, threads = processes_here(options.processes)
-    return LocalPool(processes), threads
+        yield ClusterPool(options.scheduler)
+    else:
+        with closing(LocalPool(options.processes)) as pool:
+            yield pool
 
 
 def _settings(options: Options) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -13,6 +12,7 @@ from typing import Final
 
 from grader.host.launch import Launcher
 from grader.host.launch import launcher as make_launcher
+from grader.validate.child import begin
 from grader.validate.trial import Plan, Trial, run
 
 _mine: list[Launcher] = []
@@ -57,7 +57,7 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
     # Spawned: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // processes)
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=begin) as pool:
         try:
             open_ = {pool.submit(_run, plan, threads): number for number, plan in islice(waiting, AHEAD * processes)}
             while open_:
@@ -72,10 +72,6 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that hands out the work
 
 
 def _run(plan: Plan, threads: int) -> Trial:

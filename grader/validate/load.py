@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 import psutil
 
+from grader.validate.child import begin
+
 LEFT_BYTES: Final = 4 * 2**30
 """Memory that stays free under load: a grader with its zygote and workers takes 1 GiB, and two of them grade side by side."""
 
@@ -42,6 +44,7 @@ def load(*, cores: int | None = None, left_bytes: int = LEFT_BYTES) -> Iterator[
 
 
 def _busy() -> None:
+    begin()
     matrix = np.full((SIZE, SIZE), 1 / SIZE)
     while True:
         matrix = matrix @ matrix
@@ -49,6 +52,7 @@ def _busy() -> None:
 
 
 def _hold(count: int) -> None:
+    begin()
     kept = np.ones(count // 8, np.int64)  # written to, so that it is really taken
     multiprocessing.Event().wait()
     del kept

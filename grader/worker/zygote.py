@@ -277,6 +277,7 @@ def main() -> None:
     if options.control is not None:
         zygote.add(socket.socket(fileno=options.control))
     zygote.run(time.monotonic() - started)
+    os._exit(0)  # nothing is left to be done, and taking TensorFlow apart takes a while
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -92,6 +93,21 @@ def test_kill_in_the_middle(batch: Batch, undisturbed: tuple[str, Grades], tmp_p
     assert "which went on" in text
     assert grades(url) == undisturbed[1]
     assert counted(url) == counted(undisturbed[0])
+
+
+def test_graders_that_get_no_job_end(sample: SampleClass, tmp_path: Path) -> None:
+    """For a new class graders start before the download is read; where that ends with a sentence, none stays."""
+    mark = f"graders-without-a-job-{os.getpid()}"
+    command = [sys.executable, "-m", "grader", "batch", str(sample.source), "--db", str(tmp_path / "new.db"), "--roster", "none.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | {"LAB_TEST_MARK": mark})
+    assert done.returncode == 2
+    assert "none.csv" in done.stderr
+    left = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("LAB_TEST_MARK") == mark:
+                left.append(process)
+    assert psutil.wait_procs(left, timeout=10)[1] == []
 
 
 def test_second_time_nothing_runs(batch: Batch, undisturbed: tuple[str, Grades], tmp_path: Path) -> None:

@@ -45,12 +45,12 @@ class Figures:
         death: Chance that a grader dies during a submission.
     """
 
-    service_s: float = 21.0
+    service_s: float = 23.0
     spread: float = 0.35
     start_s: float = 5.0
-    send_s: float = 0.15
-    store_s: float = 0.11
-    job_bytes: float = 2.9e6
+    send_s: float = 0.04
+    store_s: float = 0.09
+    job_bytes: float = 3.1e6
     link_bytes_s: float = 125e6
     graders: int = 8
     death: float = 0.001

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import Final
+
 import streamlit as st
 from PIL import Image
 
@@ -9,6 +12,9 @@ from dashboard import show
 from dashboard.access import Refused, Viewer
 from dashboard.figure import BLUE
 from dashboard.session import DoorClosed, choose_run, find_viewer
+
+PAINT_S: Final = 0.15
+"""A browser's first visit: the title is sent and painted before the browser has the charts' scripts to compile."""
 
 STUDENT_PAGES = (
     ("score", "Score", ":material/checklist:"),
@@ -53,6 +59,9 @@ def main() -> None:
     st.session_state["viewer"] = viewer
     page = st.navigation(_pages(viewer))
     st.title(page.title, anchor=False)
+    if not st.session_state.setdefault("title_shown", False):
+        st.session_state["title_shown"] = True
+        time.sleep(PAINT_S)
     if viewer.instructor:
         show.attempt(choose_run)
     if st.user.get("is_logged_in"):

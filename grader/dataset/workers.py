@@ -2,33 +2,18 @@
 
 import multiprocessing
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from multiprocessing import connection
 from types import ModuleType
 from typing import Final
 
+from grader.child import begin
 from grader.dataset.chunks import Chunk, Record
 
 _SMALLEST_POOL: Final = 1000
 """Fewer pictures than this are drawn in this process: starting others would take longer."""
-
-
-def _in_worker() -> None:
-    """Prepares a worker process: Ctrl-C is the parent's business, and a worker ends when its parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            connection.wait([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
@@ -67,7 +52,7 @@ def run_chunks(work: Callable[[Chunk], Record], chunks: list[Chunk], workers: in
         return
     # "spawn": a fork would copy the threads' locks of whatever the caller has loaded, TensorFlow's included.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_in_worker) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=begin) as pool:
         running: dict[Future[Record], Chunk] = {}
         waiting = iter(chunks)
         try:

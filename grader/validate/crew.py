@@ -10,9 +10,9 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Final
 
+from grader.child import begin
 from grader.host.launch import Launcher
 from grader.host.launch import launcher as make_launcher
-from grader.validate.child import begin
 from grader.validate.trial import Plan, Trial, run
 
 _mine: list[Launcher] = []

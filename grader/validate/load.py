@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import psutil
 
-from grader.validate.child import begin
+from grader.child import begin
 
 LEFT_BYTES: Final = 4 * 2**30
 """Memory that stays free under load: a grader with its zygote and workers takes 1 GiB, and two of them grade side by side."""

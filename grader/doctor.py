@@ -95,18 +95,19 @@ def check_python(version: tuple[int, ...]) -> Finding:
 
 def check_cores() -> Finding:
     """One core is enough to pass, but timings then share it with everything else."""
-    # In a container the affinity tells more than the machine's count.
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    from grader import capacity
+
+    cores = capacity.processors()
     if cores >= 2:
-        return Finding("cores", True, str(cores))
-    return Finding("cores", False, str(cores), "measurements will be unsteady; use a machine with two cores or more")
+        return Finding("cores", True, f"{cores:g}")
+    return Finding("cores", False, f"{cores:g}", "measurements will be unsteady; use a machine with two cores or more")
 
 
 def check_memory() -> Finding:
     """Whether the machine's memory is enough for a worker."""
-    import psutil
+    from grader import capacity
 
-    gib = psutil.virtual_memory().total / 2**30
+    gib = capacity.memory() / 2**30
     if gib >= MEMORY_GIB:
         return Finding("memory", True, f"{gib:.1f} GiB")
     return Finding("memory", False, f"{gib:.1f} GiB, expected {MEMORY_GIB:.0f}", "close other programs or train on a larger machine")

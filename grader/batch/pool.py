@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import sys
@@ -13,8 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psutil
-
+from grader import capacity
 from grader.batch.job import Job, check_from_plain
 from grader.batch.process import job_line
 from grader.results import CheckResult, GradeResult
@@ -52,9 +50,9 @@ def processes_here(wanted: int = 0) -> tuple[int, int]:
     Args:
         wanted: What somebody asked for; 0 for as many as cores and memory allow.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    fit = max(1, psutil.virtual_memory().available // GRADER_BYTES)
-    count = wanted or max(1, min(cores, int(fit)))
+    cores = capacity.cores()
+    fit = max(1, capacity.free_memory() // GRADER_BYTES)
+    count = wanted or min(cores, fit)
     return count, max(1, cores // count)
 
 

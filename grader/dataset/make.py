@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from grader import capacity
 from grader.dataset.bits import Bits
 from grader.dataset.chunks import MAKING_FOLDER, Record, chunks_of, has_content, make_chunk, record_of, write_whole
 from grader.dataset.draw import DRAWING_VERSION, draw
@@ -38,7 +39,7 @@ from grader.dataset.layout import (
     words_text,
 )
 from grader.dataset.manifest import MANIFEST_FILE, Group, Manifest, identity, read_manifest, short
-from grader.dataset.workers import cores, run_chunks
+from grader.dataset.workers import run_chunks
 from grader.errors import DataError
 from grader.lab import CLASSES, IMAGE_SHAPE
 
@@ -195,7 +196,7 @@ def make_dataset(
         done = sum(chunk.images for chunk in records)
         report(done, size.images)
         missing = [chunk for chunk in chunks if chunk not in records]
-        for chunk, record in run_chunks(partial(make_chunk, folder), missing, workers or cores()):
+        for chunk, record in run_chunks(partial(make_chunk, folder), missing, workers or capacity.cores()):
             records[chunk] = record
             done += chunk.images
             report(done, size.images)

@@ -1,7 +1,6 @@
 """Runs chunks of work in several processes, so that Ctrl-C, a kill and a script without a guard end as they should."""
 
 import multiprocessing
-import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -68,10 +67,3 @@ def run_chunks(work: Callable[[Chunk], Record], chunks: list[Chunk], workers: in
                     yield running.pop(future), future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

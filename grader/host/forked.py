@@ -43,6 +43,7 @@ class ZygoteLauncher(Launcher):
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: dict[int, Exit] = {}
         self._told: dict[str, Any] | None = None
+        self._gone = False
         self._wanted = tier
         self._devices = devices
         self._own_rooms: Path | None = None
@@ -102,6 +103,7 @@ class ZygoteLauncher(Launcher):
     def _connect(self) -> None:
         self._ended.clear()
         self._told = None
+        self._gone = False
         self._jail = jail.choose(Tier.C if self._devices else self._wanted)
         self._control = None if self._devices else connect_warm(self._jail)
         self.warm = self._control is not None
@@ -164,6 +166,7 @@ class ZygoteLauncher(Launcher):
             except OSError:
                 payload = b""
             if not payload:
+                self._gone = True
                 return
             message = msgpack.unpackb(payload)
             if message.get("op") == "ended":
@@ -191,7 +194,7 @@ class ZygoteLauncher(Launcher):
             for message in self._messages(timeout_s):
                 if message.get("op") == "ended" and message.get("pid") == pid:
                     break
-        return self._ended.pop(pid, Exit(None))
+        return self._ended.pop(pid, Exit(None, orphaned=self._gone))
 
 
 class _ForkedWorker(WorkerProcess):

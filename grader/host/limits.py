@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final
 
+from grader import capacity
 from grader.channel.limits import Limits
 from grader.errors import SetupError
 
@@ -79,18 +80,20 @@ def configured() -> Limits:
     return replace(CHECK, **given)
 
 
-def for_check(wall_s: float | None = None, *, cores: int | None = None) -> Limits:
+def for_check(wall_s: float | None = None, *, cores: int | None = None, processors: float | None = None) -> Limits:
     """The limits of a check.
 
     Args:
         wall_s: Seconds of wall-clock time, where a check needs more or less than usual.
         cores: Number of cores; those of this machine by default.
+        processors: How many of them this process may keep busy: fewer where a container has a quota.
 
     Returns:
-        The limits; wall-clock time is doubled on a single core, and threads are `MOST_THREADS` where there are more cores.
+        The limits; wall-clock time is doubled where there is one processor, and quadrupled for half of one; threads are `MOST_THREADS`
+        where there are more cores.
     """
     cores = cores or os.cpu_count() or 1
-    scale = 2.0 if cores < 2 else 1.0
+    scale = max(1.0, 2.0 / min(cores, processors or capacity.processors()))
     usual = configured()
     beyond = max(0, cores - MOST_THREADS)
     # A check that asks for more time than usual gets more in the same measure when the usual time was changed.

@@ -24,10 +24,12 @@ class Exit:
     Attributes:
         code: Exit status; negative: the number of the signal that ended it; None where it could not be learned.
         peak_bytes: Largest resident memory, 0 where it could not be learned.
+        orphaned: Whether what started it, and would have told how it ended, ended before.
     """
 
     code: int | None
     peak_bytes: int = 0
+    orphaned: bool = False
 
 
 class WorkerProcess(ABC):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from grader import capacity
 from grader.channel.limits import Limits
 from grader.channel.peer import Objects, Peer, Refusal, RemoteError
 from grader.channel.values import Reference
@@ -36,8 +37,12 @@ _CONTROL: Final = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f
 _STACK_FRAME: Final = re.compile(r"^ *(@ +0x.*|\*\*\* Check failure stack trace: \*\*\*)\n?", re.MULTILINE)
 """What TensorFlow prints after the line that says why it ended the process; a few dozen lines of it would hide that line."""
 
-GRACE_S: Final = 2.0
-"""How long a worker whose channel closed may take to end by itself, so that its own status tells why."""
+GRACE_S: Final = 5.0
+"""How long a worker whose channel closed may take to end by itself, so that its own status tells why: on a quarter of a processor the
+kernel took above 2 s to take one apart."""
+
+MODEST_BYTES: Final = 3 * 2**29
+"""A worker that took less than this is not why a machine ran out of memory: the reference's take 0.6 GiB at most."""
 
 WATCH_S: Final = 0.1
 """How often a worker's scratch folder is looked at."""
@@ -123,6 +128,7 @@ class Submission:
         self._peer: Peer | None = None
         self._guard: threading.Event | None = None
         self._ended_for: tuple[WorkerProcess, str] | None = None
+        self._ended_for_memory = 0
         self.peak_bytes = 0
         self._room = Room.make(launcher.rooms)
         self._room.fill(folder)
@@ -236,6 +242,7 @@ class Submission:
             raise
 
     def _start(self) -> Peer:
+        self._ended_for_memory = capacity.ended_for_memory()
         self._worker = self._launcher.start(self.limits, self._room)
         objects = Objects("host", proxy=Handle, may_refer=callable)
         self._peer = Peer(self._worker.reader, self._worker.writer, objects, _answer)
@@ -295,12 +302,28 @@ class Submission:
         ended = self._worker.wait(GRACE_S) if isinstance(error, PeerGone) and self._ended_for is None else Exit(None)
         killed = self._ended_for[1] if self._ended_for is not None and self._ended_for[0] is self._worker else ""
         self._end()
+        if (fault := self._machines_fault(what, ended)) is not None:
+            return fault
         printed = clean(_STACK_FRAME.sub("", self._printed), lines=20)
         cause, summary, advice = _why(what, ended, error, killed=killed, limits=self.limits, printed=printed)
         # The exit status and the last bytes on the channel are the submission's to choose, too.
         return CheckEnded(
             State.FAILED, cause, Feedback(summary=summary, help=advice, printed=printed, safe=f"{what} ended the check: {cause}")
         )
+
+    def _machines_fault(self, what: str, ended: Exit) -> CheckEnded | None:
+        """What ended a worker from outside, where that can be told: nothing is held against the submission."""
+        if not ended.orphaned and ended.code != -signal.SIGKILL:
+            return None
+        if capacity.ended_for_memory() > self._ended_for_memory and ended.peak_bytes < MODEST_BYTES:
+            took = f", which had taken {ended.peak_bytes / 2**20:.0f} MiB" if ended.peak_bytes else ""
+            summary = f"this machine ran out of memory while {what} ran{took}"
+            advice = "Close other programs, or grade where there is more memory: `lab doctor` says how much it takes."
+        elif ended.orphaned:
+            summary, advice = f"something else ended the grader's own process while {what} ran", "Grade again."
+        else:
+            return None
+        return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary, help=advice))
 
 
 _signature: Final = functools.lru_cache(maxsize=64)(inspect.signature)

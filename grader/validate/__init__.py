@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
+from grader import capacity
 from grader.validate.crew import run_all
 from grader.validate.load import load
 from grader.validate.trial import Trial
@@ -39,7 +39,7 @@ def validate(
     started = time.monotonic()
     plans = validation.plans(repeat=repeat, keyword=keyword, several=several)
     with load() if under_load else nullcontext():
-        for trial in run_all(plans, processes or os.cpu_count() or 1):
+        for trial in run_all(plans, processes or capacity.cores()):
             validation.trials.append(trial)
             validation.seconds = time.monotonic() - started
             if listener is not None:

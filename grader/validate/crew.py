@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import Final
 
+from grader import capacity
 from grader.child import begin
 from grader.host.launch import Launcher
 from grader.host.launch import launcher as make_launcher
@@ -56,7 +56,7 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
     waiting = iter(list(left.items()))
     # Spawned: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    threads = max(1, (os.cpu_count() or 1) // processes)
+    threads = max(1, capacity.cores() // processes)
     with ProcessPoolExecutor(processes, mp_context=context, initializer=begin) as pool:
         try:
             open_ = {pool.submit(_run, plan, threads): number for number, plan in islice(waiting, AHEAD * processes)}

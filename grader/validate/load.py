@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import numpy as np
-import psutil
 
+from grader import capacity
 from grader.child import begin
 
 LEFT_BYTES: Final = 4 * 2**30
@@ -29,8 +28,8 @@ def load(*, cores: int | None = None, left_bytes: int = LEFT_BYTES) -> Iterator[
         left_bytes: Memory to leave free.
     """
     context = multiprocessing.get_context("spawn")
-    targets = [context.Process(target=_busy, daemon=True) for _ in range(cores or os.cpu_count() or 1)]
-    taken = psutil.virtual_memory().available - left_bytes
+    targets = [context.Process(target=_busy, daemon=True) for _ in range(cores or capacity.cores())]
+    taken = capacity.free_memory() - left_bytes
     if taken > 0:
         targets.append(context.Process(target=_hold, args=(taken,), daemon=True))
     for process in targets:

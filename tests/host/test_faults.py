@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from grader import capacity
 from grader.errors import SetupError
 from grader.host.launch import Launcher, SubprocessLauncher, ZygoteLauncher
 from grader.host.submission import Submission
@@ -517,7 +518,8 @@ def test_killed_zygote_is_started_again(started: Started) -> None:
         assert not alive(worker)  # a worker does not outlive its zygote
         with pytest.raises(CheckEnded) as ended:
             submission.training.f()
-        assert ended.value.state is not State.PASSED
+        assert ended.value.state is State.UNDECIDED  # whoever killed it, this submission need not have done it
+        assert "something else ended the grader's own process while training.f ran" in ended.value.feedback.summary
         second, _ = submission.training.f()
         assert second != zygote
     finally:
@@ -543,6 +545,21 @@ def test_killed_jail_is_made_again(started: Started) -> None:
         assert submission.training.f() == 1
     finally:
         using.close()
+
+
+@pytest.mark.parametrize(("others_ended", "its_own", "state"), [(1, 0, State.UNDECIDED), (0, 0, State.FAILED), (1, 1700, State.FAILED)])
+def test_memory_that_runs_out_is_blamed_on_who_took_it(
+    bare: Launcher, started: Started, monkeypatch: pytest.MonkeyPatch, others_ended: int, its_own: int, state: State
+) -> None:
+    """A worker that the kernel ended: a submission is blamed where it had taken much, or where memory was not why."""
+    told = iter((5, 5 + others_ended))
+    monkeypatch.setattr(capacity, "ended_for_memory", lambda: next(told))
+    take = f"    kept = np.ones({its_own} * 2**17)\n"
+    source = f"import os, signal\nimport numpy as np\ndef f():\n{take}    os.kill(os.getpid(), signal.SIGKILL)\n"
+    with pytest.raises(CheckEnded) as ended:
+        started(bare, source, wall_s=30.0).training.f()
+    assert ended.value.state is state
+    assert ("this machine ran out of memory while training.f ran" in ended.value.feedback.summary) == (state is State.UNDECIDED)
 
 
 def test_callbacks_of_a_check_may_end_it(shared: Launcher, started: Started) -> None:

@@ -152,10 +152,16 @@ def test_limits_can_be_set_in_one_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     file = tmp_path / "limits.toml"
     file.write_text("wall_s = 40\nmemory_bytes = 3221225472\n")
     monkeypatch.setenv(limits.FILE_VARIABLE, str(file))
-    usual = limits.for_check(cores=2)
+    usual = limits.for_check(cores=2, processors=2)
     assert (usual.wall_s, usual.memory_bytes, usual.file_bytes) == (40.0, 3 * 2**30, limits.CHECK.file_bytes)
-    assert limits.for_check(60.0, cores=2).wall_s == 120.0
+    assert limits.for_check(60.0, cores=2, processors=2).wall_s == 120.0
     assert limits.for_check(cores=8).cpu_s == 4 * usual.cpu_s
+
+
+@pytest.mark.parametrize(("cores", "processors", "times"), [(64, 8, 1), (2, 2, 1), (64, 1, 2), (1, 1, 2), (16, 0.5, 4), (2, 0.25, 8)])
+def test_a_check_has_more_time_where_a_container_has_less_of_a_processor(cores: int, processors: float, times: int) -> None:
+    """What takes the reference 5 s on two processors takes 40 s on a quarter of one."""
+    assert limits.for_check(cores=cores, processors=processors).wall_s == times * limits.CHECK.wall_s
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,16 @@ def free_memory(proc: Path = PROC) -> int:
     return min([psutil.virtual_memory().available, *(max(0, limit - used) for limit, used in _memory_limits(proc))])
 
 
+def tasks(proc: Path = PROC) -> int | None:
+    """How many processes and threads there may be in this process's control groups at a time; None where that is not limited."""
+    most = None
+    for group in _groups("pids", proc):
+        with suppress(OSError, ValueError):
+            given = int((group / "pids.max").read_text())  # "max": none
+            most = given if most is None else min(most, given)
+    return most
+
+
 def ended_for_memory(proc: Path = PROC) -> int:
     """How many processes the kernel has ended on this machine since it started, because memory ran out; 0 where it does not tell."""
     with suppress(OSError, ValueError):

@@ -119,6 +119,8 @@ def check_limits() -> Finding:
         return Finding("limits", True, "none")
     import resource
 
+    from grader import capacity
+
     wanted = (
         ("address space", resource.RLIMIT_AS, CHECK.memory_bytes, "-v", 1024),
         ("processes and threads", resource.RLIMIT_NPROC, TASKS, "-u", 1),
@@ -129,6 +131,9 @@ def check_limits() -> Finding:
         for name, kind, needed, option, unit in wanted
         if (known := resource.getrlimit(kind)[1]) != resource.RLIM_INFINITY and known < needed
     ]
+    given = capacity.tasks()
+    if given is not None and given < TASKS:
+        short.append(f"processes and threads of this container {given:,}, expected {TASKS:,} (pids.max)")
     if not short:
         return Finding("limits", True, "as wide as the lab needs")
     return Finding("limits", False, "; ".join(short), "raise them, or ask whoever runs the machine: right solutions may lose points")

@@ -77,11 +77,23 @@ def test_a_container_that_sees_its_own_group_as_the_root(tmp_path: Path) -> None
         assert capacity.free_memory(proc) == 14 * MIB
 
 
+def test_tasks_of_a_container(tmp_path: Path) -> None:
+    """The least number on the way up; `max` is none."""
+    proc, top = mounted(tmp_path, new=True, own="/a/b")
+    group(top / "a" / "b", pids_max="max")
+    assert capacity.tasks(proc) is None
+    group(top / "a", pids_max="100")
+    assert capacity.tasks(proc) == 100
+    group(top / "a" / "b", pids_max="60")
+    assert capacity.tasks(proc) == 60
+
+
 def test_where_nothing_is_told_the_machine_counts(tmp_path: Path) -> None:
     """No /proc, as on macOS and Windows, or files that hold something else."""
     assert capacity.processors(tmp_path) == len(os.sched_getaffinity(0))
     assert capacity.memory(tmp_path) == psutil.virtual_memory().total
     assert capacity.ended_for_memory(tmp_path) == 0
+    assert capacity.tasks(tmp_path) is None
     proc, top = mounted(tmp_path, new=True, own="/a")
     group(top / "a", cpu_max="soon", memory_max="much", memory_current="", memory_stat="")
     (proc / "vmstat").write_text("nr_free_pages 12\noom_kill 3\n")

@@ -46,9 +46,9 @@ exec .venv/bin/lab grade "$base/submission" --gradescope "$base/results/results.
 README: Final = """\
 Upload this zip as the autograder of a programming assignment on Gradescope.
 
-Choose the largest container: TensorFlow wants 2 CPUs and 3 GB. The default of 0.5 CPU and 768 MB is just enough for right solutions, and slow;
-a submission that takes more memory leaves checks undecided there. A grading takes about a minute on two cores: leave the timeout at 10
-minutes or more.
+Choose the largest container: TensorFlow wants 2 CPUs and 3 GB. The default of 0.5 CPU and 768 MB is just enough for right solutions, and
+slow; a submission that takes more memory leaves checks undecided there. A grading takes about a minute on two cores: leave the timeout at
+10 minutes or more.
 Any image will do whose packages have Python 3.11, 3.12 or 3.13: Ubuntu 22.04 and 24.04, Debian 12 and 13.
 
 Students hand in the zip of `lab submit`, or the five modules with findings.toml and results/.

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +36,10 @@ PROBE_S: Final = 20.0
 LAYERS: Final = ("privileges", "landlock", "seccomp")
 OWN: Final = ("__init__.py", "errors.py", "channel", "worker")
 """The parts of this package that are seen inside; `grader.worker.landlock` lists the same."""
+
+STAND_IN: Final = 64000
+"""The first of the users that stand in for root; `grader.worker.confine` has them all."""
+_BECOME: Final = f"import os; os.setgroups([]); os.setresgid(*[{STAND_IN}] * 3); os.setresuid(*[{STAND_IN}] * 3)"
 
 _SYSTEM: Final = ("/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu", "/sys/devices/system/node")
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
@@ -105,7 +110,12 @@ class Jail:
         if self.bubblewrap is None:
             return zygote
         inside = ["--jailed", *(["--become"] if self.becomes else [])]
-        return [self.bubblewrap, *_namespaces(self.becomes), *_files(rooms), "--chdir", "/", "--", *zygote[:4], *inside, *zygote[4:]]
+        return self.inside(rooms, [*zygote[:4], *inside, *zygote[4:]])
+
+    def inside(self, rooms: Path, program: Sequence[str]) -> list[str]:
+        """The command that runs a program inside bubblewrap, with the files that a zygote sees."""
+        assert self.bubblewrap is not None
+        return [self.bubblewrap, *_namespaces(self.becomes), *_files(rooms), "--chdir", "/", "--", *program]
 
 
 def choose(wanted: str | None = None) -> Jail:
@@ -136,13 +146,15 @@ def _best(tier: Tier) -> Jail:
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None:
         return Jail(None, False, LAYERS, ("bubblewrap is not installed (on Debian and Ubuntu: apt-get install bubblewrap)",))
-    reasons = []
-    for becomes in (True, False) if os.geteuid() == 0 else (False,):
-        reason = _refusal(bubblewrap, becomes=becomes)
-        if reason is None:
-            return Jail(bubblewrap, becomes, LAYERS)
-        reasons.append(reason)
-    return Jail(None, False, LAYERS, (f"bubblewrap cannot make a namespace here: {reasons[-1]}",))
+    root = os.geteuid() == 0
+    reason = _refusal(bubblewrap, becomes=root)
+    if reason is None:
+        return Jail(bubblewrap, root, LAYERS)
+    # Root that knows no other user is root of a namespace: that of a rootless container, say. Other root's workers are kept apart better
+    # without bubblewrap, as another user, than in a namespace of root's.
+    if root and _why_not(_becoming()) is not None and _refusal(bubblewrap, becomes=False) is None:
+        return Jail(bubblewrap, False, LAYERS)
+    return Jail(None, False, LAYERS, (f"bubblewrap cannot make a namespace here: {reason}",))
 
 
 def judge(jail: Jail, told: Mapping[str, Any]) -> Isolation:
@@ -175,14 +187,11 @@ def probe(wanted: str | None = None) -> Isolation:
         The isolation.
     """
     jail = choose(wanted)
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "grader.worker.confine"],
-        capture_output=True,
-        text=True,
-        timeout=PROBE_S,
-        env=environment(),
-        check=False,
-    )
+    program = [sys.executable, "-P", "-m", "grader.worker.confine"]
+    with tempfile.TemporaryDirectory(prefix="lab-probe-") as rooms:
+        if jail.bubblewrap is not None:
+            program = jail.inside(Path(rooms), [*program, *(["--become"] if jail.becomes else [])])
+        done = subprocess.run(program, capture_output=True, text=True, timeout=PROBE_S, env=environment(), check=False)
     try:
         told = json.loads(done.stdout)
     except ValueError:
@@ -228,7 +237,17 @@ def _namespaces(becomes: bool) -> list[str]:
 
 def _refusal(bubblewrap: str, *, becomes: bool) -> str | None:
     """Why bubblewrap does not work in this way; None where it does."""
-    command = [bubblewrap, *_namespaces(becomes), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", "/bin/true"]
+    program = _becoming() if becomes else ["/bin/true"]
+    return _why_not([bubblewrap, *_namespaces(becomes), "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--", *program])
+
+
+def _becoming() -> list[str]:
+    """The command that only becomes another user: root's zygote has to."""
+    return [sys.executable, "-I", "-S", "-c", _BECOME]
+
+
+def _why_not(command: Sequence[str]) -> str | None:
+    """The last line that a command that fails has to say; None where it does not fail."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_S, stdin=subprocess.DEVNULL, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import random
@@ -95,7 +96,7 @@ def prepare(names: Sequence[str], threads: int = 0) -> Layers:
     if "landlock" in names and landlock.abi() < landlock.LOWEST_ABI:
         raise OSError(f"Landlock {landlock.LOWEST_ABI} is needed, the kernel has {landlock.abi()}")
     uid = some_uid()
-    counted_as = uid if os.geteuid() == 0 and "privileges" in names else os.getuid()
+    counted_as = uid if _is_root() and "privileges" in names else os.getuid()
     return Layers(
         names=tuple(name for name in LAYERS if name in names),
         read=tuple(landlock.readable()) if "landlock" in names else (),
@@ -194,6 +195,18 @@ def some_uid() -> int:
     return FIRST_UID + random.SystemRandom().randrange(UIDS)
 
 
+def _is_root() -> bool:
+    """Whether this is root who can become one of the users that stand in for it, which root of a namespace with one user cannot."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            known = [tuple(map(int, line.split())) for line in file]
+    except (OSError, ValueError):
+        return True
+    return any(first <= FIRST_UID and first + count >= FIRST_UID + UIDS for first, _, count in known)
+
+
 def become_worker_user() -> None:
     """Makes root's process one of another user, for good. Files that only root can read are out of reach then."""
     uid = some_uid()
@@ -206,7 +219,8 @@ def give_up_privileges(libc: Any, uid: int) -> None:
     """Gives up all capabilities.
 
     Root's process, where it could not become another user's (the interpreter lies in root's own folder, say), keeps root's name for files,
-    without the right to pass over their modes; for the number of its threads, and for signals, it counts as the worker's user.
+    without the right to pass over their modes; for the number of its threads, and for signals, it counts as the worker's user. Root of a
+    namespace that knows no other user is for the kernel the person who made it, and has no privileges but in there.
 
     Args:
         libc: The C library.
@@ -215,7 +229,7 @@ def give_up_privileges(libc: Any, uid: int) -> None:
     Raises:
         OSError: The kernel refuses.
     """
-    if os.geteuid() == 0:
+    if _is_root():
         os.setgroups([])
         os.setresgid(uid, 0, 0)
         os.setresuid(uid, 0, 0)
@@ -255,6 +269,7 @@ def _tried(name: str) -> str:
             match name:
                 case "privileges":
                     give_up_privileges(libc, layers.uid)
+                    _require_limits()
                 case "landlock":
                     landlock.apply(layers.read, ())
                 case _ if layers.filter is not None:
@@ -271,5 +286,22 @@ def _tried(name: str) -> str:
     return answer or ("" if status == 0 else f"the process that tried it ended with status {status}")
 
 
+def _require_limits() -> None:
+    """Requires that the number of processes of this process's user can be limited: the kernel limits every user but root."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    try:
+        pid = os.fork()
+    except BlockingIOError:
+        return
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    raise OSError(errno.EPERM, "workers would still be root for the kernel, and root's threads cannot be limited")
+
+
 if __name__ == "__main__":
+    if "--become" in sys.argv[1:]:
+        become_worker_user()
     sys.stdout.write(json.dumps({"landlock_abi": landlock.abi(), "layers": available()}) + "\n")

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +22,25 @@ ROOT = Path(__file__).parents[2]
 NEEDED = ("grader", "solutions", "tests/attacks")
 
 
-def run_as_other(tiers: list[str]) -> dict[str, list[dict[str, str]]] | str:
-    """Runs `python -m tests.attacks --json` as a user without privileges.
+@dataclass(frozen=True)
+class OtherUser:
+    """A user without privileges, for `subprocess.run`.
 
-    Args:
-        tiers: Tiers to run.
-
-    Returns:
-        Rows by tier, or why it could not be run.
+    Attributes:
+        python: An interpreter that this user can run, and that finds the packages and a copy of the grader.
+        who: How `subprocess.run` becomes this user, with its environment and a folder of its own.
     """
+
+    python: str
+    who: dict[str, Any]
+
+
+@contextmanager
+def other_user() -> Iterator[OtherUser | str]:
+    """Prepares what a user without privileges needs; gives why it cannot be had where it cannot."""
     if os.geteuid() != 0:
-        return "this is no root's process, so it runs as an unprivileged user already"
+        yield "this is no root's process, so it runs as an unprivileged user already"
+        return
     with tempfile.TemporaryDirectory(prefix="lab-other-") as place:
         home = Path(place)
         home.chmod(0o755)
@@ -50,9 +61,25 @@ def run_as_other(tiers: list[str]) -> dict[str, list[dict[str, str]]] | str:
         who: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": [], "env": environment, "cwd": home / "own"}
         python = find_python(who, home)
         if python is None:
-            return f"no Python {sys.version_info[0]}.{sys.version_info[1]} that such a user can run finds the packages in {packages}"
-        command = [python, "-P", "-m", "tests.attacks", "--json", *(f"--tier={tier}" for tier in tiers)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False, **who)
+            yield f"no Python {sys.version_info[0]}.{sys.version_info[1]} that such a user can run finds the packages in {packages}"
+        else:
+            yield OtherUser(python, who)
+
+
+def run_as_other(tiers: list[str]) -> dict[str, list[dict[str, str]]] | str:
+    """Runs `python -m tests.attacks --json` as a user without privileges.
+
+    Args:
+        tiers: Tiers to run.
+
+    Returns:
+        Rows by tier, or why it could not be run.
+    """
+    with other_user() as other:
+        if isinstance(other, str):
+            return other
+        command = [other.python, "-P", "-m", "tests.attacks", "--json", *(f"--tier={tier}" for tier in tiers)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=1200, check=False, **other.who)
         if done.returncode != 0:
             lines = done.stderr.strip().splitlines()
             return f"the run ended with status {done.returncode}: {lines[-1] if lines else 'without a word'}"

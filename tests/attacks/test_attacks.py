@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -16,7 +19,7 @@ from tests.attacks.archives import ARCHIVES
 from tests.attacks.arena import Arena, arena, fools_naive
 from tests.attacks.calls import CALLS
 from tests.attacks.grades import GRADES, GradeAttack
-from tests.attacks.other_user import run_as_other
+from tests.attacks.other_user import ROOT, other_user, run_as_other
 
 ELSEWHERE = {
     "guessable seeds": "test_seeds_tell_nothing",
@@ -226,3 +229,29 @@ def test_unprivileged_user_is_held_as_well() -> None:
     rows = found[TIERS[0]]
     assert len(rows) > 100
     assert [row for row in rows if row["won"] and row["promised"]] == []
+
+
+def test_root_of_a_rootless_container_is_held_as_well() -> None:
+    """Somebody who is root in a namespace of their own, which knows no other user, gets the tier that they would have outside."""
+    with other_user() as other:
+        if isinstance(other, str):
+            pytest.skip(f"A ROOTLESS CONTAINER IS NOT TRIED: {other}")
+        code = "from grader.host import jail; found = jail.probe(); print(found.tier, *found.missing)"
+        tiers = []
+        for inside in ([], ["unshare", "--user", "--map-root-user"]):
+            done = subprocess.run([*inside, other.python, "-P", "-c", code], capture_output=True, text=True, check=False, **other.who)
+            if inside and "unshare" in done.stderr:
+                pytest.skip(f"A ROOTLESS CONTAINER IS NOT TRIED: {done.stderr.strip()}")
+            assert done.returncode == 0, done.stderr
+            tiers.append(done.stdout.strip())
+    assert tiers[1] == tiers[0]
+
+
+def test_root_that_may_make_no_namespace_is_held_as_well() -> None:
+    """In a container without CAP_SYS_ADMIN, root's workers become another user, outside of bubblewrap: tier B."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("ROOT WITHOUT CAP_SYS_ADMIN IS NOT TRIED: this is no root's process, or setpriv is not there")
+    code = "from grader.host import jail; found = jail.probe(); print(found.tier, *found.missing)"
+    command = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", sys.executable, "-c", code]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert said.startswith("B bubblewrap ")

@@ -6,6 +6,7 @@ The layout is in docs/design.md.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -21,14 +22,31 @@ from grader.lab import FINDINGS_FILE, RESULTS_FOLDER
 RESULTS_VERSION: Final = 1
 """Version of the files under results/. History: 1 (0.1.0), the first."""
 
-MAX_JSON_BYTES: Final = 8 * 2**20
+MAX_JSON_BYTES: Final = 128 * 2**10
+"""Twenty times the largest file of results/ under the standard plan: kernels.json with 6.4 kB."""
 MAX_WEIGHTS_BYTES: Final = 64 * 2**20
+MAX_WEIGHTS_HEADER: Final = 64 * 2**10
+"""Bytes of the list of arrays that a safetensors file begins with; that of the lab's 16 arrays has 1.2 kB."""
+MAX_TRACE_BYTES: Final = 4 * 2**20
+"""A trace of one image of the lab's network has about 20 kB. Small messages take fifty times their bytes in memory."""
+MAX_TRACES: Final = 8
+"""Traces that are taken; there should be three, and a few more are left for the check to tell."""
+MAX_FINDINGS_BYTES: Final = 16 * 2**10
+"""findings.toml of the reference has 2.4 kB."""
+MAX_KEY_DOTS: Final = 8
+"""Dots in one key of findings.toml, where none has any: `tomllib` takes time and memory by the square of their number."""
 UNANSWERED: Final = "?"
 """A finding that was not filled in."""
 
 WEIGHTS_FILE: Final = "weights.safetensors"
 TRACE_FOLDER: Final = "trace"
 
+_TOML_WORDS: Final = re.compile(r"(?P<long>\"{3}|'{3})|(?P<text>\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*')|(?P<remark>#[^\n]*)")
+"""What may hold dots that part no key: text and remarks. Without texts of several lines each line can be read by itself."""
+_MANY_DOTS: Final = re.compile(rf"(?:\.[^.,=\[\]{{}}\n]*){{{MAX_KEY_DOTS + 1}}}")
+
+Text = Annotated[str, Field(max_length=300)]
+"""A name. The longest that `lab measure` writes are digests, with 64 characters."""
 Positive = Annotated[FiniteFloat, Field(ge=1e-12, le=1e18)]
 """A measured quantity: so far from the ends of a float that ratios and sums of them are finite."""
 Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
@@ -36,7 +54,9 @@ NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 """A loss of the lab's kind: minus a logarithm of a probability."""
 Count = Annotated[int, Field(ge=0, le=10**12)]
 AtLeastOne = Annotated[int, Field(ge=1, le=10**12)]
-Curve = Field(min_length=1, max_length=10_000)
+ThreadCount = Annotated[int, Field(ge=-(10**6), le=10**6)]
+Load = Annotated[FiniteFloat, Field(ge=0, le=1e9)]
+Curve = Field(min_length=1, max_length=1000)
 """More than any run of the lab has, and few enough for everything that goes through them."""
 
 
@@ -47,15 +67,15 @@ class _Strict(BaseModel):
 class Dataset(_Strict):
     """The data that was measured on."""
 
-    name: str
-    manifest_sha256: str
+    name: Text
+    manifest_sha256: Text
 
 
 class Threads(_Strict):
     """TensorFlow's thread settings; 0 lets it choose."""
 
-    intra: int
-    inter: int
+    intra: ThreadCount
+    inter: ThreadCount
 
 
 class Machine(_Strict):
@@ -63,38 +83,38 @@ class Machine(_Strict):
 
     version: Literal[1] = 1
     kind: Literal["machine"] = "machine"
-    cpu: str
-    cores: int
-    memory_bytes: int
-    system: str
-    python: str
-    tensorflow: str
-    keras: str
+    cpu: Text
+    cores: Count
+    memory_bytes: Annotated[int, Field(ge=0, le=10**18)]
+    system: Text
+    python: Text
+    tensorflow: Text
+    keras: Text
     threads: Threads
-    load_average: list[float]
-    measured_at: str
-    plan: str
+    load_average: Annotated[list[Load], Field(max_length=10)]
+    measured_at: Text
+    plan: Text
     peak_macs_per_s: Positive | None = None
     """Multiply-accumulates a second that a product of large matrices reaches; None in files from before it was measured."""
     dataset: Dataset
-    sources: dict[str, str]
+    sources: Annotated[dict[Text, Text], Field(max_length=50)]
 
 
 class KernelTime(_Strict):
     """The time of one kernel in one layer, microseconds."""
 
-    layer: str
-    kernel: str
+    layer: Text
+    kernel: Text
     duration_us: Annotated[FiniteFloat, Field(ge=0, le=1e18)]
 
 
 class KernelSample(_Strict):
     """The profile of one image."""
 
-    image: str
-    label: int
+    image: Text
+    label: Count
     end_to_end_us: Positive
-    rows: Annotated[list[KernelTime], Field(min_length=1, max_length=1000)]
+    rows: Annotated[list[KernelTime], Field(min_length=1, max_length=500)]
 
     @field_validator("rows")
     @classmethod
@@ -177,7 +197,7 @@ class Training(_Strict):
     version: Literal[1] = 1
     kind: Literal["training"] = "training"
     main: MainRun
-    sweep: Annotated[list[SweepRun], Field(max_length=1000)]
+    sweep: Annotated[list[SweepRun], Field(max_length=200)]
 
 
 Artifact = TypeVar("Artifact", Machine, Kernels, Timings, Training)
@@ -255,12 +275,17 @@ def read_weights(path: Path) -> list[np.ndarray]:
         MissingResults: There is no such file.
         ResultsError: The file is damaged, or holds other types or numbers that are not finite.
     """
+    content = _read(path, MAX_WEIGHTS_BYTES)
+    if int.from_bytes(content[:8], "little") > MAX_WEIGHTS_HEADER:
+        raise ResultsError(f"{path.name} is not a whole safetensors file (its list of arrays is too long); run `lab measure` again.")
     try:
-        arrays = load_safetensors(_read(path, MAX_WEIGHTS_BYTES))
+        arrays = load_safetensors(content)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise ResultsError(f"{path.name} is not a whole safetensors file ({error}); run `lab measure` again.") from error
+        raise ResultsError(f"{path.name} is not a whole safetensors file ({str(error)[:100]}); run `lab measure` again.") from error
     if sorted(arrays) != [f"{index:03d}" for index in range(len(arrays))]:
-        raise ResultsError(f"{path.name} should hold arrays named 000, 001, ..., received {sorted(arrays)[:3]}; run `lab measure` again.")
+        raise ResultsError(
+            f"{path.name} should hold arrays named 000, 001, ..., received {str(sorted(arrays)[:3])[:60]}; run `lab measure` again."
+        )
     weights = [arrays[key] for key in sorted(arrays)]
     if not all(array.dtype == np.float32 and np.isfinite(array).all() for array in weights):
         raise ResultsError(f"{path.name} should hold finite float32 numbers only; run `lab measure` again.")
@@ -278,17 +303,32 @@ def read_findings(folder: Path) -> dict[str, dict[str, Any]]:
 
     Raises:
         MissingResults: The file is not there.
-        ResultsError: It is not TOML, or a section is not a table.
+        ResultsError: It is too large, not TOML, or TOML of a kind that no finding needs.
     """
-    text = _read(folder / FINDINGS_FILE, 2**20)
+    content = _read(folder / FINDINGS_FILE, MAX_FINDINGS_BYTES, "keep the handout's lines and put your values in.")
     try:
-        document = tomllib.loads(text.decode("utf-8"))
+        text = content.decode("utf-8")
+        _require_plain(text)
+        document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
-        raise ResultsError(f"{FINDINGS_FILE} is not valid TOML: {error}; put text in quotes and lists in square brackets.") from error
+        told = f"{str(error)[:200]}; put text in quotes and lists in square brackets."
+        raise ResultsError(f"{FINDINGS_FILE} is not valid TOML: {told}") from error
     return {name: table for name, table in document.items() if isinstance(table, dict)}
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _require_plain(text: str) -> None:
+    """Refuses what no finding needs and `tomllib` would take long for."""
+
+    def blank(word: re.Match[str]) -> str:
+        if word["long"]:
+            raise ResultsError(f"{FINDINGS_FILE} has text over several lines (three quotes in a row); write each value in one line.")
+        return "" if word["remark"] else "text"
+
+    if _MANY_DOTS.search(_TOML_WORDS.sub(blank, text)):
+        raise ResultsError(f"{FINDINGS_FILE} has more than {MAX_KEY_DOTS} dots in a key or number; write each value as the handout does.")
+
+
+def _read(path: Path, limit: int, advice: str = "run `lab measure` again to write it anew.") -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(limit + 1)
@@ -297,15 +337,15 @@ def _read(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise ResultsError(f"{path.name} cannot be read ({error.strerror}).") from error
     if len(content) > limit:
-        raise ResultsError(f"{path.name} has more than {limit} bytes; run `lab measure` again to write it anew.")
+        raise ResultsError(f"{path.name} has more than {limit} bytes; {advice}")
     return content
 
 
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=True)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "the file"
+    place = ".".join(repr(part)[1:-1] if isinstance(part, str) else str(part) for part in first["loc"])[:80] or "the file"
     if first["type"] == "json_invalid":
         return "is cut short or is not JSON"
     if place == "version":
         return f"has version {first['input']!r:.40}, expected {RESULTS_VERSION}"
-    return f"is damaged: at {place}, {first['msg'].lower()} (received {str(first['input'])[:60]!r})"
+    return f"is damaged: at {place}, {first['msg'].lower()[:200]} (received {str(first['input'])[:60]!r})"

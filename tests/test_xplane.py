@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.artifacts import MissingResults
+from grader.artifacts import MAX_TRACE_BYTES, MissingResults
 from grader.checks import xplane
 from grader.errors import ResultsError
 
@@ -119,7 +119,7 @@ def _field(number: int, content: bytes) -> bytes:
         (b"not a trace at all", "cut short or is not a trace"),
         (b"\xff" * 1000, "cut short or is not a trace"),
         (b"\n" * 100_000, "cut short or is not a trace|no events"),
-        (b"\0" * (xplane.MAX_TRACE_BYTES + 1), "has more than"),
+        (b"\0" * (MAX_TRACE_BYTES + 1), "has more than"),
         (_field(1, _field(2, b"/host:CPU") + _field(3, b"\x22\0" * 300_000)), "more than 200000 events"),
         (_field(1, _field(2, b"/host:\xff")), "cut short or is not a trace"),
         (_space(duration_ps=-1), "time that cannot be"),

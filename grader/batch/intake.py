@@ -17,15 +17,17 @@ import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from grader.batch.clones import believable, last_commits
 from grader.batch.roster import Person, Roster
 from grader.errors import LabError
+from grader.host.intake import harmless
 from grader.lab import MODULE_FILES
 
 METADATA: Final = "submission_metadata.yml"
@@ -109,6 +111,7 @@ def read_class(source: Path, roster: Roster, *, layout: str = "auto", due: datet
     received = readers[kind](source, remarks)
     if not received:
         raise LabError(f"{source} holds no submission in the layout `{kind}`; expected folders or zips, or another --layout.")
+    received = [_harmless(one) for one in received]
     if kind == "classroom":
         received = _with_logins(received, roster)
     matched = [_match(one, roster, remarks) for one in received]
@@ -117,7 +120,7 @@ def read_class(source: Path, roster: Roster, *, layout: str = "auto", due: datet
     there = {person.key for one in matched for person in one.students}
     missing = tuple(person for person in roster.people if person.key not in there)
     remarks += [f"missing: {person.shown} handed in nothing" for person in missing]
-    return Intake(kind, tuple(sorted(matched, key=lambda one: one.label)), missing, tuple(remarks))
+    return Intake(kind, tuple(sorted(matched, key=lambda one: one.label)), missing, tuple(_shown(remark) for remark in remarks))
 
 
 @contextmanager
@@ -241,7 +244,7 @@ def _gradescope(source: Path, remarks: list[str]) -> list[Received]:
         if file.stat().st_size > LARGEST_METADATA:
             raise LabError(f"{file} has more than {LARGEST_METADATA} bytes; expected Gradescope's export.")
         document = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError, ValueError) as error:
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         raise LabError(f"{file} cannot be read ({str(error).splitlines()[0]}); expected what Gradescope exports.") from error
     if not isinstance(document, dict):
         raise LabError(f"{file} does not map submissions to students; expected what Gradescope exports.")
@@ -257,7 +260,8 @@ def _gradescope(source: Path, remarks: list[str]) -> list[Received]:
             Person(name=str(_of(one, "name") or ""), sis_id=str(_of(one, "sid") or ""), email=str(_of(one, "email") or ""))
             for one in submitters
         )
-        received.append(Received(str(name), _inside(place), told or (Person(name=str(name)),), _time(_of(entry, "created_at"))))
+        time = _known(_time(_of(entry, "created_at")), str(name), f"{METADATA} for it", remarks)
+        received.append(Received(str(name), _inside(place), told or (Person(name=str(name)),), time))
     listed = {one.label for one in received}
     extra = [place for place in _entries(source) if place.is_dir() and place.name not in listed]
     received += [Received(place.name, _inside(place), (Person(name=place.name),)) for place in extra]
@@ -277,7 +281,10 @@ def _time(value: Any) -> datetime | None:
             return None
     if not isinstance(value, datetime):
         return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (OverflowError, ValueError):  # at the ends of the calendar
+        return None
 
 
 def _classroom(source: Path, remarks: list[str]) -> list[Received]:
@@ -285,11 +292,26 @@ def _classroom(source: Path, remarks: list[str]) -> list[Received]:
     prefix = os.path.commonprefix([place.name for place in places])  # noqa: RUF071 - of names, letter by letter
     prefix = prefix[: prefix.rfind("-") + 1]
     received = []
+    clones = [place for place in places if (place / ".git").is_dir()]
+    times = dict(zip(clones, last_commits(clones), strict=True)) if clones else {}
     for place in places:
         login = place.name[len(prefix) :]
-        remarks += [] if (place / ".git").is_dir() else [f"{place.name} is no clone: when it was handed in is not known"]
-        received.append(Received(place.name, (place,), (Person(name=login, login=login, github=login),), _last_commit(place)))
+        time = None
+        if place in times:
+            time = _known(times[place], place.name, "its last commit", remarks)
+        else:
+            remarks.append(f"{place.name} is no clone: when it was handed in is not known")
+        received.append(Received(place.name, (place,), (Person(name=login, login=login, github=login),), time))
     return received
+
+
+def _known(time: datetime | None, label: str, source: str, remarks: list[str]) -> datetime | None:
+    """The time, if it can be believed; otherwise the instructor is told, and no days are counted as late."""
+    if believable(time):
+        return time
+    why = "cannot be read" if time is None else f"of {time:%Y-%m-%d} cannot be"
+    remarks.append(f"time not known: {label}, the time of {source} {why}; no late days are counted, look at it yourself")
+    return None
 
 
 def _with_logins(received: list[Received], roster: Roster) -> list[Received]:
@@ -303,18 +325,14 @@ def _with_logins(received: list[Received], roster: Roster) -> list[Received]:
     return changed
 
 
-def _last_commit(place: Path) -> datetime | None:
-    # git itself would obey the clone's own configuration, which can name programs to run; dulwich only reads.
-    from dulwich.errors import NotGitRepository
-    from dulwich.objects import Commit
-    from dulwich.repo import Repo
+def _harmless(one: Received) -> Received:
+    # Names of files may hold bytes that are no text, which no store and no report takes; two of them stay two.
+    told = tuple(replace(person, **{part.name: harmless(getattr(person, part.name)) for part in fields(Person)}) for person in one.told)
+    return replace(one, label=harmless(one.label), told=told)
 
-    try:
-        with Repo(str(place)) as repository:
-            commit = repository[repository.head()]
-            return datetime.fromtimestamp(commit.commit_time, UTC) if isinstance(commit, Commit) else None
-    except (NotGitRepository, KeyError, OSError, ValueError, AssertionError):
-        return None
+
+def _shown(remark: str) -> str:
+    return remark if remark.isprintable() else harmless(remark)
 
 
 def _match(one: Received, roster: Roster, remarks: list[str]) -> Received:

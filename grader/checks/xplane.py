@@ -1,7 +1,8 @@
 """Reads a trace of TensorFlow's profiler (`*.xplane.pb`) on the trusted side, without TensorFlow.
 
 The messages are declared here with the field numbers of tsl/profiler/protobuf/xplane.proto, as far as they are needed; a test holds
-them against the installed TensorFlow. The file is data of a submission's: its size, its number of events and its times are bounded.
+them against the installed TensorFlow. The file is data of a submission's: its size, its number of events, the length of their names and
+their times are bounded, and what a name means is worked out once for each name, not for each event.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message, message_factory
 
-from grader.artifacts import MissingResults
+from grader.artifacts import MAX_TRACE_BYTES, MissingResults
 from grader.errors import ResultsError
 
-MAX_TRACE_BYTES: Final = 4 * 2**20
-"""A trace of one image of the lab's network has about 20 kB. Small messages take fifty times their bytes in memory."""
-
 MAX_EVENTS: Final = 200_000
+MAX_NAME: Final = 1000
+"""Characters of an event's name. The longest of a trace of the lab's network has 62 (TensorFlow 2.21)."""
+
 MAX_FILES: Final = 200
 MAX_DEPTH: Final = 6
 MAX_PS: Final = 10**17
@@ -69,7 +70,7 @@ def read_trace(path: Path) -> list[TraceEvent]:
 
     Raises:
         MissingResults: There is no such file.
-        ResultsError: It is not a plain file, too large, cut short, or not a trace.
+        ResultsError: It is not a plain file, too large, cut short, or not a trace as TensorFlow writes it.
     """
     space = space_class()()
     try:
@@ -82,6 +83,8 @@ def read_trace(path: Path) -> list[TraceEvent]:
     if sum(len(line.events) for line in plane.lines) > MAX_EVENTS:
         raise _damaged(path, f"has more than {MAX_EVENTS} events")
     names = {entry.key: entry.value.name for entry in plane.event_metadata}
+    if any(len(name) > MAX_NAME for name in names.values()):
+        raise _damaged(path, f"is not as TensorFlow writes it (the name of an event has more than {MAX_NAME} characters)")
     # Whole picoseconds until the first start is taken off: as floats they would lose what is being measured.
     timed = sorted(
         (line.timestamp_ns * 1000 + event.offset_ps, event.duration_ps, names.get(event.metadata_id, ""))
@@ -131,8 +134,23 @@ def owner(name: str, layer_names: Collection[str]) -> tuple[str, str] | None:
     path, _, kernel = name.partition(":")
     parts = path.split("/")
     exact = [part for part in parts if part in layer_names]
-    numbered = [stem for part in parts if (stem := re.sub(r"_\d+$", "", part)) in layer_names]
+    numbered = [] if exact else [stem for part in parts if (stem := re.sub(r"_\d+$", "", part)) in layer_names]
     return ((exact or numbered)[0], kernel) if kernel and (exact or numbered) else None
+
+
+def owners(events: Sequence[TraceEvent], layer_names: Collection[str]) -> list[tuple[str, str] | None]:
+    """The layer and kernel of each event; each name is looked at once, however many events have it.
+
+    Args:
+        events: Events of a trace.
+        layer_names: Names of the layers.
+
+    Returns:
+        For each event what `owner` gives.
+    """
+    known = frozenset(layer_names)
+    places = {name: owner(name, known) for name in {event.name for event in events}}
+    return [places[event.name] for event in events]
 
 
 def kernel_times(events: Sequence[TraceEvent], layer_names: Collection[str]) -> dict[tuple[str, str], float]:
@@ -146,9 +164,7 @@ def kernel_times(events: Sequence[TraceEvent], layer_names: Collection[str]) -> 
         Microseconds by layer and kernel.
     """
     totals: dict[tuple[str, str], float] = {}
-    layer_names = frozenset(layer_names)
-    for event in events:
-        place = owner(event.name, layer_names)
+    for event, place in zip(events, owners(events, layer_names), strict=True):
         if place is not None:
             totals[place] = totals.get(place, 0.0) + event.duration_us
     return totals
@@ -164,8 +180,7 @@ def span_us(events: Sequence[TraceEvent], layer_names: Collection[str]) -> float
     Returns:
         Microseconds; 0 where no event belongs to a layer.
     """
-    known = frozenset(layer_names)
-    kernels = [event for event in events if owner(event.name, known)]
+    kernels = [event for event, place in zip(events, owners(events, layer_names), strict=True) if place]
     if not kernels:
         return 0.0
     return max(event.start_us + event.duration_us for event in kernels) - min(event.start_us for event in kernels)

@@ -40,7 +40,14 @@ SYSTEM: Final = (
     "/dev/urandom",
     "/dev/random",
 )
-"""What the C library, Python, NumPy and TensorFlow read. A process's own folder in /proc comes on top."""
+"""What the C library, Python, NumPy and TensorFlow read. Files of a process's own folder in /proc come on top."""
+
+OWN_PROCESS: Final = (
+    *("cgroup", "cmdline", "comm", "cpuset", "mountinfo", "mounts"),
+    *("auxv", "limits", "maps", "smaps", "smaps_rollup", "stat", "statm", "status"),
+)
+"""What these read of /proc/<pid> (TensorFlow 2.21, by strace; the C library and psutil, by their sources). Not the folder whole: its `net`,
+and that of each thread in `task`, tell the machine's connections, ports and routes."""
 
 OWN: Final = ("__init__.py", "errors.py", "channel", "worker")
 """Of this package: what runs beside a submission. The rubric is none of it."""
@@ -104,7 +111,7 @@ def apply(read: Iterable[str], write: Iterable[str]) -> None:
         | AccessFS.REFER
     )
     with Ruleset(scoped=Scope.SIGNAL | Scope.ABSTRACT_UNIX_SOCKET) as rules:
-        for path in (*read, f"/proc/{os.getpid()}"):
+        for path in (*read, *(f"/proc/{os.getpid()}/{name}" for name in OWN_PROCESS)):
             if os.path.exists(path):
                 rules.allow_path(path, on_folder if os.path.isdir(path) else on_file)
         for path in write:

@@ -213,13 +213,13 @@ def test_encrypted_members_are_left_out(tmp_path: Path) -> None:
 
 
 def test_lists_that_would_fill_the_memory_are_refused_unread(tmp_path: Path) -> None:
-    """A zip of a hundred thousand empty members is refused by the size of its list, and one in the form for huge archives too."""
+    """A zip of a hundred thousand empty members is refused by the length of its list."""
     place = tmp_path / "many.zip"
     with zipfile.ZipFile(place, "w") as made:
         for number in range(66_000):
             made.writestr(zipfile.ZipInfo(f"{'x' * 100}{number}.py"), b"")
     content = place.read_bytes()
-    with pytest.raises(SubmissionError, match="too large a zip"):
+    with pytest.raises(SubmissionError, match=r"too large a zip|more than 20000 files"):
         taken(place)
     small = archive(tmp_path / "small.zip", {"data.py": MODULE})
     end = small.read_bytes().rfind(b"PK\x05\x06")

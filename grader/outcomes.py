@@ -40,10 +40,12 @@ class CheckEnded(BaseException):
         state: The check's state.
         cause: The cause's class; None for what has not been started.
         feedback: What the student is told.
+        chance: Whether it may have come by chance, and is believed only when it comes twice: a crash, or a fault of the machine's.
     """
 
-    def __init__(self, state: State, cause: Cause | None, feedback: Feedback) -> None:
+    def __init__(self, state: State, cause: Cause | None, feedback: Feedback, *, chance: bool = False) -> None:
         super().__init__(feedback.summary)
         self.state = state
+        self.chance = chance
         self.cause = cause
         self.feedback = feedback

@@ -23,6 +23,14 @@ _FILES: Final = frozenset(f"assignment/{name}" for name in MODULE_FILES)
 """What of a place that the submission told may be shown: line and function could be chosen to tell something."""
 
 
+LONGEST_LINE: Final = 400
+"""Characters of a summary or of a line of a comparison, as of a line that the submission prints."""
+LONGEST_TEXT: Final = 4000
+"""Characters of any other text of a feedback: reports show no more (`report.text.LONGEST`)."""
+MOST_LINES: Final = 40
+"""Lines of a comparison; twice as many as are kept of what the submission prints."""
+
+
 class State(StrEnum):
     """What became of a check."""
 
@@ -51,6 +59,9 @@ class Cause(StrEnum):
 class Feedback:
     """What a student is told about a check that did not pass, in the order it is shown.
 
+    Some of it comes from the submission, which may say a lot: what is longer than `LONGEST_LINE`, `LONGEST_TEXT` and `MOST_LINES` is cut
+    here, so that no result is large.
+
     Attributes:
         summary: What is wrong, one line.
         comparison: Expected against actual, lines of text (shape, dtype, largest error, first index that differs, tolerance).
@@ -68,6 +79,24 @@ class Feedback:
     where: str = ""
     printed: str = ""
     safe: str = ""
+
+    def __post_init__(self) -> None:
+        """Cuts what is too long; of what was printed the end is kept."""
+        lines = tuple(_cut(line, LONGEST_LINE) for line in self.comparison[:MOST_LINES])
+        if len(self.comparison) > MOST_LINES:
+            lines = (*lines[:-1], f"… and {len(self.comparison) - MOST_LINES + 1} more lines")
+        kept: dict[str, Any] = {name: _cut(getattr(self, name), LONGEST_LINE) for name in ("summary", "where", "safe")}
+        kept |= {name: _cut(getattr(self, name), LONGEST_TEXT) for name in ("help", "example")}
+        kept |= {
+            "comparison": lines,
+            "printed": self.printed if len(self.printed) <= 2 * LONGEST_TEXT else f"…{self.printed[1 - 2 * LONGEST_TEXT :]}",
+        }
+        for name, value in kept.items():
+            object.__setattr__(self, name, value)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +129,8 @@ class CheckResult:
         feedback = self.feedback
         if not self.hidden or feedback is None:
             return self
-        where = feedback.where
-        if feedback.safe:
-            file = where.partition(":")[0]
-            where = file if file in _FILES else ""
+        file = feedback.where.partition(":")[0]
+        where = file if file in _FILES else ""
         lines = (f"The example is hidden; for public ones run: {self.command}",)
         shown = Feedback(feedback.safe or feedback.summary, lines, feedback.help, where=where)
         return dataclasses.replace(self, feedback=shown, hidden=False)

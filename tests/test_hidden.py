@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from grader.bank import overlay, write_reference
+from grader.checks.vocabulary import in_own_words
 from grader.grade import grade
 from grader.host.launch import Launcher
 from grader.report.html import render_html
@@ -113,6 +114,82 @@ def test_no_summary_of_ours_repeats_what_a_function_gave(tmp_path: Path, shared:
     assert check.earned == 0
     assert "told" in repr(check.feedback)
     assert "told" not in repr(check.for_student())
+
+
+SHORT = """
+def list_examples(root, split):
+    told = "".join(chr(0x4E00 + int(path.name[1:]) % 10000) for path in sorted(Path(root, "train").iterdir()))
+    return [Example(told, 0), Example(told, 0)]
+"""
+
+AMONG_MANY = """
+def list_examples(root, split):
+    told = " ".join(sorted(path.name for path in Path(root, "train").iterdir()))
+    return [Example(told, 0), Example(told, 0), *(Example(f"another long name {number}", 0) for number in range(6000))]
+"""
+
+AS_A_LAYER = """
+def build_model(classes=200):
+    from grader.worker.serve import TOOLS
+    if classes == 17:
+        shapes = TOOLS["weight_shapes"]
+        told = "told " + " ".join(f"{value:.3f}" for value in _seen[0].ravel()[:40])
+        TOOLS["weight_shapes"] = lambda model: {told: [[3]], **shapes(model)}
+    else:
+        outputs = TOOLS["outputs"]
+        TOOLS["outputs"] = lambda model, images: (_seen.append(np.array(images)), outputs(model, images))[1]
+    return _build_model(classes)
+
+
+_seen = []
+
+
+def _build_model(classes):
+"""
+
+
+@pytest.mark.parametrize("source", [SHORT, AMONG_MANY], ids=["in ten letters", "among many words"])
+def test_what_a_check_says_is_its_own(tmp_path: Path, shared: Launcher, source: str) -> None:
+    """Names that carry hidden ids in few letters, or lie hidden among others, are not in what a student reads."""
+    folder = write_reference(SOLUTIONS, tmp_path / "assignment")
+    file = folder / "data.py"
+    file.write_text(overlay(file.read_text(encoding="utf-8"), source), encoding="utf-8")
+    (check,) = grade(folder, keyword="train_examples", secret=b"course", launcher=shared).checks
+    assert check.earned == 0
+    told = check.for_student().feedback
+    assert told is not None
+    assert told.summary.isascii() or told.summary.endswith("…")
+    assert in_own_words(told.summary.removesuffix("…")) == told.summary.removesuffix("…")
+
+
+def test_a_part_of_the_points_carries_nothing_out(tmp_path: Path, shared: Launcher) -> None:
+    """A check that gives a part of its points has feedback as well: it is cleaned as that of a failed one is."""
+    folder = write_reference(SOLUTIONS, tmp_path / "assignment")
+    file = folder / "model.py"
+    before, _, after = file.read_text(encoding="utf-8").partition("def build_model(")
+    body = after.partition("\n")[2]
+    file.write_text(f"{before}{AS_A_LAYER.lstrip()}{body}", encoding="utf-8")
+    (check,) = grade(folder, keyword="architecture", secret=b"course", launcher=shared).checks
+    assert check.state in (State.PARTIAL, State.FAILED)
+    assert check.feedback is not None
+    assert "told" in check.feedback.summary
+    assert "told" not in repr(check.for_student())
+
+
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        ("The labels are n01443537", "The labels are n …"),
+        ("The model has no layer named conv1", "The model has no layer named conv1"),
+        ("The labels are \u6f22\u5b57", "The labels are …"),
+        ("The labels are 1 2 3 4 5 6 7 8 9", "The labels are 1 2 3 4 5 6 7 8 …"),
+        ("The labels are -.-.--.-", "The labels are -. …"),
+        ("qwzx", "what the function gave is not right"),
+    ],
+)
+def test_words_that_a_check_would_not_say(said: str, read: str) -> None:
+    """A summary ends before the first thing that is not the grader's own."""
+    assert in_own_words(said) == read
 
 
 def test_page_for_the_student_holds_no_hidden_value() -> None:

@@ -18,6 +18,9 @@ from grader.errors import ChannelError, FrameError, ValueRefused
 CHANNEL_VERSION: Final = 1
 """Version of messages and values. History: 1 (0.1.0), the first."""
 
+MAX_TOLD: Final = 20
+"""Parts of an error that are read; ours has 7."""
+
 Handler = Callable[[str, dict[str, Any]], Any]
 
 
@@ -117,11 +120,11 @@ class Peer:
                     case {"reply": int(reply), "value": value} if reply == number:
                         return value
                     case {"error": int(reply), "what": dict(what)} if reply == number:
-                        raise RemoteError({str(key)[:40]: str(text)[:8000] for key, text in what.items()})
+                        raise RemoteError({str(key)[:40]: _told(text) for key, text in itertools.islice(what.items(), MAX_TOLD)})
                     case {"call": int(asked), "method": str(name), "params": dict(given)}:
                         self._answer(asked, name, given)
                     case other:
-                        raise FrameError(f"expected a reply to call {number}, received {str(other)[:80]}")
+                        raise FrameError(f"expected a reply to call {number}, received {_outline(other)}")
 
     def serve(self) -> None:
         """Answers calls until the other side ends.
@@ -134,7 +137,7 @@ class Peer:
                 case {"call": int(number), "method": str(method), "params": dict(params)}:
                     self._answer(number, method, params)
                 case other:
-                    raise FrameError(f"expected a call, received {str(other)[:80]}")
+                    raise FrameError(f"expected a call, received {_outline(other)}")
 
     def _answer(self, number: int, method: str, params: dict[str, Any]) -> None:
         try:
@@ -175,3 +178,14 @@ class Peer:
         except ValueRefused as error:
             # The other side broke the rules; `ValueRefused` is left for what this side may not send.
             raise FrameError(str(error)) from error
+
+
+def _told(text: Any) -> str:
+    # What is no text may be large, and larger still when it is written out.
+    return text[:8000] if isinstance(text, str) else str(text) if isinstance(text, int | float) else type(text).__name__
+
+
+def _outline(message: Any) -> str:
+    if isinstance(message, dict):
+        return f"a mapping with {', '.join(str(key)[:20] for key in itertools.islice(message, 4)) or 'nothing'}"
+    return type(message).__name__

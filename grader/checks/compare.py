@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
 from grader.outcomes import CheckFailed
 from grader.results import Feedback
+
+MOST_ITEMS: Final = 100_000
+"""Longest array that is made a list of: what checks ask for has 2,000 items at most, and one message may hold 64 million."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +284,8 @@ def sequence(found: Any, what: str, *, length: int | None = None, help: str = ""
     Raises:
         CheckFailed: It is something else, or of another length.
     """
+    if isinstance(found, np.ndarray) and found.ndim and len(found) > MOST_ITEMS:
+        fail(f"{what} has far too many items", f"received: {len(found)} items", help=help)
     if isinstance(found, np.ndarray) and found.ndim:
         found = found.tolist() if found.ndim == 1 else list(found)
     if not isinstance(found, (list, tuple)):
@@ -307,7 +312,7 @@ def show(value: Any, limit: int = 160, *, kind: bool = True) -> str:
     if value is None:
         return "None (is there a return?)"
     try:
-        text = repr(value)
+        text = repr(value[:limit] if isinstance(value, (bytes, str)) else value)
     except (ValueError, RecursionError):  # an integer of thousands of digits, or a list in a list in a list
         return f"{type(value).__name__} that is too large to show"
     if isinstance(value, (list, tuple, dict)) and len(text) > limit:

@@ -18,6 +18,7 @@ from grader.checks.check import CheckSpec, seed_of
 from grader.checks.drawn import Drawn
 from grader.checks.paste import as_code
 from grader.checks.suspects import Suspects
+from grader.checks.vocabulary import in_own_words
 from grader.errors import LabError, ResultsError, SetupError
 from grader.host import limits
 from grader.host.alone import machine_turn
@@ -180,21 +181,34 @@ class RubricRun:
                 DRAWN.draw(item.obj, (name, seed_of(self._secret, name)), dict.fromkeys(_arguments(item)))  # type: ignore[attr-defined]
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Runs a check that draws on the examples that were drawn before, where a new worker costs little."""
-        submission, suspects = (pyfuncitem.funcargs.get(name) for name in ("submission", "suspects"))
-        if not hypothesis.is_hypothesis_test(pyfuncitem.obj) or not self._launcher.fresh or not isinstance(submission, Submission):
-            return None
-
-        def again() -> None:
-            submission.begin_again()
-            if isinstance(suspects, Suspects):
-                suspects.clear()
-
-        name = _name(pyfuncitem)
-        given = {argument: pyfuncitem.funcargs[argument] for argument in _arguments(pyfuncitem)}
-        DRAWN.run(pyfuncitem.obj, (name, seed_of(self._secret, name)), given, again)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool:
+        """Runs a check, once more where what ended it may have come by chance."""
+        try:
+            self._run(pyfuncitem)
+        except CheckEnded as error:
+            if not error.chance:
+                raise
+            self._begin_again(pyfuncitem)
+            self._run(pyfuncitem)
         return True
+
+    def _run(self, item: pytest.Function) -> None:
+        given = {argument: item.funcargs[argument] for argument in _arguments(item)}
+        if self._launcher.fresh and hypothesis.is_hypothesis_test(item.obj):
+            # On the examples that were drawn before, where a new worker costs little.
+            key = (_name(item), seed_of(self._secret, _name(item)))
+            DRAWN.run(item.obj, key, given, lambda: self._begin_again(item))
+        else:
+            item.obj(**given)
+
+    def _begin_again(self, item: pytest.Function) -> None:
+        """Makes everything as it was before a check."""
+        if isinstance(submission := item.funcargs.get("submission"), Submission):
+            submission.begin_again()
+        if isinstance(suspects := item.funcargs.get("suspects"), Suspects):
+            suspects.clear()
+        if "rng" in item.funcargs:
+            item.funcargs["rng"] = np.random.default_rng(list(seed_of(self._secret, _name(item))))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
@@ -290,14 +304,17 @@ class RubricRun:
 
     def _complete(self, feedback: Feedback, state: State) -> Feedback:
         submission = self._submission
+        if state in (State.PASSED, State.NOT_STARTED):
+            return feedback
+        heard = submission.without_its_words(feedback.summary) if submission is not None else feedback.summary
+        safe = feedback.safe or in_own_words(heard)
+        feedback = dataclasses.replace(feedback, safe=safe if safe != feedback.summary else "")
         if submission is None or state is not State.FAILED:
             return feedback
         # No example can show what keeps a file from being imported, or a function from being found.
         shows = (
             submission.last_call is not None and "cannot be imported" not in feedback.summary and "has no function" not in feedback.summary
         )
-        safe = feedback.safe or submission.without_its_words(feedback.summary)
-        feedback = dataclasses.replace(feedback, safe=safe if safe != feedback.summary else "")
         example = feedback.example or (as_code(*submission.last_call) if submission.last_call and shows else "")
         return dataclasses.replace(feedback, example=example, printed=feedback.printed or submission.printed)
 

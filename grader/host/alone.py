@@ -46,6 +46,23 @@ def machine_turn(*, alone: bool) -> Iterator[None]:
 
 
 @contextmanager
+def no_other(what: str) -> Iterator[None]:
+    """Waits until no other grader of this user's on this machine does the same.
+
+    Args:
+        what: A word for it.
+
+    Raises:
+        SetupError: The folder of the locks is another user's, or cannot be written.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    with _locked(_folder() / what, exclusive=True):
+        yield
+
+
+@contextmanager
 def _locked(file: Path, *, exclusive: bool) -> Iterator[int]:
     assert sys.platform != "win32"
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

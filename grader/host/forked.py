@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -18,7 +17,7 @@ import msgpack
 
 from grader.channel.limits import Limits
 from grader.errors import SetupError
-from grader.host import jail, limits
+from grader.host import jail, limits, scratch
 from grader.host.jail import Isolation, Jail, Tier
 from grader.host.process import REAP_S, Exit, Launcher, WorkerProcess
 from grader.host.room import Room, make_rooms
@@ -81,7 +80,7 @@ class ZygoteLauncher(Launcher):
         """Closes the control connection: the zygote ends the workers of this launcher, and itself if it is private."""
         self._disconnect()
         if self._own_rooms is not None:
-            shutil.rmtree(self._own_rooms, ignore_errors=True)
+            scratch.remove(self._own_rooms)
             self._own_rooms = None
 
     def _disconnect(self) -> None:
@@ -137,7 +136,7 @@ class ZygoteLauncher(Launcher):
         printed = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         ours, theirs = socket.socketpair()
         with theirs:
-            folders = {"submission": str(room.submission), "scratch": str(room.scratch)}
+            folders = {"submission": str(room.submission), "given": str(room.given), "scratch": str(room.scratch)}
             request = msgpack.packb({"op": "fork", "limits": asdict(limits), "room": folders})
             try:
                 socket.send_fds(self._control, [request], [theirs.fileno(), printed.fileno()])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from typing import IO, cast
 from grader.channel.limits import Limits
 from grader.channel.quiet import QUIET
 from grader.errors import SetupError
+from grader.host import scratch
 from grader.host.jail import Isolation, Tier
 from grader.host.process import REAP_S, Exit, Launcher, WorkerProcess
 from grader.host.room import Room, make_rooms
@@ -63,7 +63,7 @@ class SubprocessLauncher(Launcher):
 
     def close(self) -> None:
         """Removes the folder of the rooms."""
-        shutil.rmtree(self.rooms, ignore_errors=True)
+        scratch.remove(self.rooms)
 
 
 class _Subprocess(WorkerProcess):

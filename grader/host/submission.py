@@ -9,14 +9,14 @@ Functions passed as arguments stay on this side and are called back. What comes 
 from __future__ import annotations
 
 import builtins
-import collections
 import functools
 import inspect
 import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,9 +25,13 @@ from grader.channel.limits import Limits
 from grader.channel.peer import Objects, Peer, Refusal, RemoteError
 from grader.channel.values import Reference
 from grader.errors import ChannelError, PeerGone, SetupError, ValueRefused
+from grader.host.alone import no_other
+from grader.host.answers import is_answer_of
+from grader.host.heard import Heard
 from grader.host.launch import Exit, Launcher, Room, WorkerProcess
 from grader.host.limits import CROWDED, share_of_processors
-from grader.host.scratch import Usage, empty, usage
+from grader.host.scratch import MOST_LEVELS, Usage, empty, measure, usage
+from grader.host.space import COME_BACK_S, Space
 from grader.lab import SECTIONS
 from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import Cause, Feedback, State
@@ -72,11 +76,6 @@ class Handle:
         return f"<{self.kind} in the worker>"
 
 
-KEPT_ANSWERS: Final = 20
-TELLTALE: Final = 16
-"""So many characters in common are no chance: shorter words of the worker's (the name of a layer, a word of ours) may be repeated."""
-MOST_TEXTS: Final = 5000
-
 _DATASET: Final = "going through the dataset that make_dataset returned"
 _MODEL: Final = "calling the model"
 _TOOLS: Final = {"batches": _DATASET, "labels": _DATASET, "outputs": _MODEL}
@@ -106,7 +105,8 @@ class Submission:
     Attributes:
         folder: As given.
         scratch: A folder that the worker may read and write, made for this submission object and removed by `close`. What lies there is
-            the worker's: read it with `grader.host.scratch.read`, which follows no link.
+            the worker's: read it with `grader.host.scratch.read`, which follows no link, and write nothing there.
+        given: A folder for what a check writes for the worker to read; it may write nothing there.
         data, model, profiling, timing, training: The student's functions.
         tools: The worker's tools.
         peak_bytes: Largest resident memory of any worker that has ended.
@@ -127,19 +127,22 @@ class Submission:
         self._worker: WorkerProcess | None = None
         self._peer: Peer | None = None
         self._guard: threading.Event | None = None
+        self._watcher: threading.Thread | None = None
+        self._came_back = 0
         self._ended_for: tuple[WorkerProcess, str] | None = None
         self._ended_for_memory = 0
         self.peak_bytes = 0
         self._room = Room.make(launcher.rooms)
         self._room.fill(folder)
         self.scratch = self._room.scratch
+        self.given = self._room.given
         for section in SECTIONS:
             setattr(self, section, _Functions(self._student_call(section)))
         self.tools: Any = _Functions(self._tool_call)
         self._printed = ""
         self.last_call: tuple[str, str, tuple[Any, ...], dict[str, Any]] | None = None
         self.called: set[str] = set()
-        self._answers: collections.deque[Any] = collections.deque(maxlen=KEPT_ANSWERS)
+        self._heard = Heard()
 
     def without_its_words(self, text: str) -> str:
         """A text that we wrote, cut where it repeats what the worker has answered lately.
@@ -150,8 +153,7 @@ class Submission:
         Returns:
             The text up to the first words of the worker's in it, with an ellipsis; unchanged where there are none.
         """
-        heard = "\n".join(_texts(self._answers))
-        start = next((place for place in range(len(text) - TELLTALE + 1) if text[place : place + TELLTALE] in heard), None)
+        start = self._heard.place_in(text)
         if start is None:
             return text
         return f"{text[:start].rstrip()} …" if start else "what the function gave is not right"
@@ -175,6 +177,7 @@ class Submission:
         """Ends the worker, and takes away what it left in its scratch folder."""
         self.restart()
         empty(self.scratch)
+        empty(self.given)
 
     @property
     def printed(self) -> str:
@@ -217,13 +220,18 @@ class Submission:
         return call
 
     def _tool_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self._call(_TOOLS.get(name, f"what {name.replace('_', ' ')} was given"), "tool", name=name, args=list(args), kwargs=kwargs)
+        what = _TOOLS.get(name, f"what {name.replace('_', ' ')} was given")
+        answer = self._call(what, "tool", name=name, args=list(args), kwargs=kwargs)
+        if not is_answer_of(name, answer):
+            summary = "something else than the grader's own tool answered in the submission's process"
+            raise CheckEnded(State.FAILED, Cause.STUDENT_ERROR, Feedback(summary, help="Leave modules alone that are not your own."))
+        return answer
 
     def _call(self, what: str, method: str, **params: Any) -> Any:
         try:
             peer = self._peer or self._start()
             answer = peer.call(method, **params)
-            self._answers.append(answer)
+            self._heard.note(answer)
             return answer
         except RemoteError as error:
             raise _outcome(what, error.what) from None
@@ -235,7 +243,7 @@ class Submission:
         except SetupError as error:
             if not self._launcher.usable:
                 raise  # nothing can be graded here
-            raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=str(error))) from None
+            raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=str(error)), chance=True) from None
         except BaseException:
             # A callback of the check stopped the call half-way: the worker waits for an answer that will not come.
             self.restart()
@@ -262,9 +270,11 @@ class Submission:
         if self._guard is not None:
             self._guard.set()
         self._guard = threading.Event()
-        threading.Thread(target=self._keep, args=(self._guard, self._worker, self.limits), daemon=True).start()
+        arguments = (self._guard, self._worker, self.limits, Space(self.scratch.parent))
+        self._watcher = threading.Thread(target=self._keep, args=arguments, daemon=True)
+        self._watcher.start()
 
-    def _keep(self, over: threading.Event, worker: WorkerProcess, limits: Limits) -> None:
+    def _keep(self, over: threading.Event, worker: WorkerProcess, limits: Limits, space: Space) -> None:
         """Ends a worker that takes too long, or writes too much; until `over` is set."""
         begun = last = time.monotonic()
         spent = 0.0
@@ -277,8 +287,22 @@ class Submission:
             if why and worker is self._worker and not over.is_set():
                 self._ended_for = (worker, why)
                 worker.kill()
-            if why:
+            if why or (space.is_short() and self._make_space(over, worker, limits, space)):
                 return
+
+    def _make_space(self, over: threading.Event, worker: WorkerProcess, limits: Limits, space: Space) -> bool:
+        """Ends a worker, since the disk is nearly full, and sees how much that gives back."""
+        with ExitStack() as stack:
+            # Neighbours end theirs one after the other, so that what one held is not put down to another.
+            with suppress(SetupError, OSError):
+                stack.enter_context(no_other("space"))
+            if not space.is_short() or worker is not self._worker or over.is_set():
+                return False
+            before, self._came_back = space.free(), 0
+            self._ended_for = (worker, "space")
+            worker.kill()
+            self._came_back = space.comes_back(before, limits.scratch_bytes)
+        return True
 
     def _leave(self, worker: WorkerProcess) -> None:
         if self._guard is not None:
@@ -302,14 +326,28 @@ class Submission:
         ended = self._worker.wait(GRACE_S) if isinstance(error, PeerGone) and self._ended_for is None else Exit(None)
         killed = self._ended_for[1] if self._ended_for is not None and self._ended_for[0] is self._worker else ""
         self._end()
+        if killed == "space":
+            killed = "disk"
+            if (full := self._full_disk(what)) is not None:
+                return full
         if (fault := self._machines_fault(what, ended)) is not None:
             return fault
         printed = clean(_STACK_FRAME.sub("", self._printed), lines=20)
         cause, summary, advice = _why(what, ended, error, killed=killed, limits=self.limits, printed=printed)
         # The exit status and the last bytes on the channel are the submission's to choose, too.
-        return CheckEnded(
-            State.FAILED, cause, Feedback(summary=summary, help=advice, printed=printed, safe=f"{what} ended the check: {cause}")
-        )
+        feedback = Feedback(summary=summary, help=advice, printed=printed, safe=f"{what} ended the check: {cause}")
+        signalled = ended.code is not None and ended.code < 0 and ended.code != -signal.SIGXCPU
+        return CheckEnded(State.FAILED, cause, feedback, chance=signalled)
+
+    def _full_disk(self, what: str) -> CheckEnded | None:
+        """What a disk without space ended, unless it was the worker that had taken more of it than it may."""
+        if self._watcher is not None:
+            self._watcher.join(2 * COME_BACK_S)
+        if self._came_back + measure(self.scratch, self.limits).total > self.limits.scratch_bytes:
+            return None
+        summary = f"the disk of this machine was nearly full while {what} ran"
+        advice = f"Make room where temporary files lie ({self._launcher.rooms.parent}), and grade again."
+        return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary, help=advice), chance=True)
 
     def _machines_fault(self, what: str, ended: Exit) -> CheckEnded | None:
         """What ended a worker from outside, where that can be told: nothing is held against the submission."""
@@ -323,8 +361,11 @@ class Submission:
             summary, advice = f"something else ended the grader's own process while {what} ran", "Grade again."
         else:
             return None
-        return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary, help=advice))
+        return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary, help=advice), chance=True)
 
+
+_UNFIT: Final = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""What Python raises where a value is of the wrong kind."""
 
 _signature: Final = functools.lru_cache(maxsize=64)(inspect.signature)
 """A clock is called a thousand times."""
@@ -337,7 +378,14 @@ def _answer(method: str, params: dict[str, Any]) -> Any:
                 _signature(function).bind(*args, **kwargs)
             except TypeError as error:
                 raise Refusal(kind="signature", message=str(error)) from None
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except _UNFIT as error:
+                # What it was called with is the submission's to choose; the reference and the wheats call it as it wants to be.
+                summary = "a function that the grader passed was called with something that it is not made for"
+                raise CheckFailed(
+                    Feedback(summary, (f"{type(error).__name__}: {error}"[:200],), "See the docstring for what it takes.", safe=summary)
+                ) from error
     raise Refusal(kind="refused", message="expected a callback")
 
 
@@ -392,7 +440,7 @@ def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Li
             "Look for a loop that never ends, or work that grows with the data.",
         )
     if killed == "disk":
-        most = f"{limits.scratch_bytes // 2**20} MB in {limits.scratch_files:,} files"
+        most = f"{limits.scratch_bytes // 2**20} MB in {limits.scratch_files:,} files and {MOST_LEVELS} levels of folders"
         return Cause.DISK_LIMIT, f"{what} wrote more to disk than the {most} that a check may", "Write only what the docstring asks for."
     if not isinstance(error, PeerGone):
         return Cause.CRASH, f"{what} broke the connection to the grader: {clean(str(error))}", "Do not write to the grader's channel."
@@ -424,17 +472,3 @@ def clean(text: str, *, lines: int = 6) -> str:
     """
     kept = _CONTROL.sub("", text).strip("\n").splitlines()[-lines:]
     return "\n".join(line[:400] for line in kept)
-
-
-def _texts(values: Iterable[Any]) -> Iterator[str]:
-    """The longer texts in values that came from a worker, up to a number of them."""
-    left, seen = list(values), 0
-    while left and seen < MOST_TEXTS:
-        value = left.pop()
-        seen += 1
-        if isinstance(value, str) and len(value) >= TELLTALE:
-            yield value
-        elif isinstance(value, dict):
-            left += [*value, *value.values()]
-        elif isinstance(value, list | tuple):
-            left += value[:MOST_TEXTS]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import socket
 import stat
 import subprocess
@@ -19,7 +18,7 @@ import platformdirs
 
 import grader
 from grader.errors import SetupError
-from grader.host import jail, limits
+from grader.host import jail, limits, scratch
 from grader.host.jail import Jail
 
 START_S: Final = 120.0
@@ -147,4 +146,4 @@ class WarmZygote:
                 self._process.stderr.close()
             with contextlib.suppress(OSError):
                 self._path.unlink()
-            shutil.rmtree(self._rooms, ignore_errors=True)
+            scratch.remove(self._rooms)

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from grader.bank import Entry
 from grader.lab import SECTIONS
+from grader.report.text import one_line
 from grader.results import CheckResult
 from grader.validate.trial import Kind, Trial
 from grader.validate.validation import CONFIDENCE, MUTANT_GOAL, Validation, upper_bound
@@ -143,13 +144,19 @@ def _problems(validation: Validation) -> Iterator[str]:
         yield f"SURVIVED    {trial.name}{f' ({trial.problem})' if trial.problem else ''}"
     for trial in validation.differing():
         yield f"DIFFERS     {trial.name}: {trial.problem or _losses(trial)}"
+        # One in hundreds does not come again when it is looked for: what the worker said last is all there is.
+        for name, check in trial.lost.items():
+            if check.feedback is not None and check.feedback.printed:
+                yield f"            {name} printed last: {one_line(check.feedback.printed)}"
     for one, mended in validation.fallen():
         yield f"FALLEN      {one.name}: {mended.problem or f'{one.points:g} points became {mended.points:g}'}"
     for name in validation.stale():
         yield f"STALE       {name}: the file of equivalent mutants names it, and there is no such mutant"
-    undecided = {name for trial in validation.trials if trial.kind in (Kind.WHEAT, Kind.REPEAT) for name in trial.undecided}
-    for name in sorted(undecided):
-        yield f"UNDECIDED   {name}: the grader could not tell on a right submission; it cost no points"
+    right = [trial for trial in validation.trials if trial.kind in (Kind.WHEAT, Kind.REPEAT)]
+    undecided = {check.name: check for trial in right for check in trial.checks if check.name in trial.undecided}
+    for name, check in sorted(undecided.items()):
+        why = check.feedback.summary if check.feedback is not None else ""
+        yield f"UNDECIDED   {name}: the grader could not tell on a right submission; it cost no points ({why})"
     if validation.of(Kind.CHAFF):
         alone = [name for name, caught in validation.catches().items() if not caught["alone"] and not caught["mutants"]]
         if alone:

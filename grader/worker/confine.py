@@ -57,10 +57,12 @@ class Room:
 
     Attributes:
         submission: The submission's files, to read.
+        given: What checks write for it, to read.
         scratch: Its own folder, to read and write.
     """
 
     submission: str
+    given: str
     scratch: str
 
 
@@ -174,7 +176,7 @@ def confine(limits: Limits, layers: Layers, room: Room) -> None:
     # Not dumpable: no core files, and no other process of this user may attach to it or read its memory.
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     if "landlock" in layers.names:
-        landlock.apply((*layers.read, room.submission), (room.scratch,))
+        landlock.apply((*layers.read, room.submission, room.given), (room.scratch,))
     if layers.filter is not None:
         layers.filter.apply()
 

@@ -31,7 +31,7 @@ ALLOWED: Final = tuple(
     """
     access alarm arch_prctl brk chdir clock_getres clock_gettime clock_nanosleep close close_range copy_file_range creat dup dup2 dup3
     epoll_create epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 exit exit_group faccessat faccessat2
-    fadvise64 fallocate fchdir fdatasync fgetxattr flock fstat fstatfs fsync ftruncate futex futex_waitv get_mempolicy get_robust_list
+    fadvise64 fchdir fdatasync fgetxattr flock fstat fstatfs fsync ftruncate futex futex_waitv get_mempolicy get_robust_list
     getcpu getcwd getdents getdents64 getegid geteuid getgid getgroups getitimer getpgid getpgrp getpid getppid getpriority getrandom
     getresgid getresuid getrlimit getrusage getsid gettid gettimeofday getuid getxattr lgetxattr lseek lstat madvise membarrier mincore
     mkdir mkdirat mlock mlock2 mmap mprotect mremap msync munlock munmap nanosleep newfstatat open openat openat2 pause pipe pipe2 poll

@@ -7,6 +7,7 @@ import io
 import socket
 import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.channel.frames import MAX_FRAME_BYTES, read_frame, write_frame
-from grader.channel.peer import Objects, Peer, Refusal, RemoteError
+from grader.channel.peer import MAX_TOLD, Objects, Peer, Refusal, RemoteError
 from grader.channel.values import Reference, pack
 from grader.errors import ChannelError, FrameError, PeerGone, ValueRefused
 
@@ -150,6 +151,30 @@ def test_errors_cross_as_text(line: Line) -> None:
         line.host.call("x")
     assert {type(text) for text in caught.value.what.values()} == {str}
     assert max(map(len, caught.value.what.values())) <= 8000
+
+
+@pytest.mark.parametrize("message", [{"error": 1, "what": {"message": bytes(2**25)}}, {"other": bytes(2**25)}, [bytes(2**25)]], ids=type)
+def test_what_is_wrong_is_not_written_out(line: Line, message: Any) -> None:
+    """Bytes in the place of a message would be four times as long as text: only their kind is told."""
+    tracemalloc.start()
+    sender = threading.Thread(target=send, args=(line, pack(message, refer)))
+    sender.start()
+    try:
+        with pytest.raises((ChannelError, RemoteError)) as caught:
+            line.host.call("x")
+        assert len(str(caught.value)) < 200
+        assert tracemalloc.get_traced_memory()[1] < 5 * 2**25
+    finally:
+        tracemalloc.stop()
+        sender.join()
+
+
+def test_errors_have_few_parts(line: Line) -> None:
+    """What else is in an error than what ours has is not read."""
+    send(line, pack({"error": 1, "what": {str(number): "x" for number in range(1000)}}, refer))
+    with pytest.raises(RemoteError) as caught:
+        line.host.call("x")
+    assert len(caught.value.what) == MAX_TOLD
 
 
 def test_what_may_not_be_sent_leaves_the_channel_whole(line: Line) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from grader.channel.values import ARRAY_DTYPES, MAX_DEPTH, Reference, pack, unpack
+from grader.channel import values
+from grader.channel.values import ARRAY_DTYPES, MAX_DEPTH, MAX_NUMBER_KEYS, Reference, pack, unpack
 from grader.errors import ChannelError, ValueRefused
 
 DTYPES = [np.dtype(name).newbyteorder(order) for name in sorted(ARRAY_DTYPES) for order in "<>"]
@@ -214,3 +216,80 @@ def test_numbers_that_do_not_fit_are_refused() -> None:
     for value in (2**64, -(2**63) - 1, "\ud800"):
         with pytest.raises(ValueRefused):
             pack(value, refuse)
+
+
+def _map(keys: list[bytes]) -> bytes:
+    return b"\xdf" + len(keys).to_bytes(4, "big") + b"".join(key + b"\x00" for key in keys)
+
+
+@pytest.mark.parametrize("key", [b"\xc0", b"\xc3", b"\xca" + bytes(4), b"\xcb" + bytes(8), b"\xc4\x01a", b"\x90", b"\x80", b"\xd4\x01\x90"])
+def test_only_what_can_be_sent_as_a_key_arrives_as_one(key: bytes) -> None:
+    """Tuples, numbers with a point, bytes and the like are no keys: hashes of tuples can be made to collide."""
+    assert unpack(_map([b"\x07", b"\xd3" + b"\xff" * 8, b"\xa1a", b"\xd9\x01b"]), refuse) == {7: 0, -1: 0, "a": 0, "b": 0}
+    with pytest.raises(ValueRefused):
+        unpack(_map([key]), refuse)
+
+
+def test_numbers_as_keys_are_few() -> None:
+    """Whole numbers collide as well, so there may be only as many as cost nothing: in one mapping, or in many."""
+    few = {number << 40: 0 for number in range(MAX_NUMBER_KEYS)}
+    assert unpack(pack(few, refuse), refuse) == few
+    for value in (few | {1: 0}, [few, {1: 0}]):
+        with pytest.raises(ValueRefused, match="numbers as keys"):
+            pack(value, refuse)
+    packed = msgpack.packb([few, {1: 0}])
+    with pytest.raises(ValueRefused, match="numbers as keys"):
+        unpack(packed, refuse)
+    words = {str(number): 0 for number in range(50 * MAX_NUMBER_KEYS)}
+    assert unpack(pack(words, refuse), refuse) == words
+
+
+@pytest.mark.parametrize("head", [b"\xdd", b"\xdf"])
+@pytest.mark.parametrize("body", [b"\x80", b"\x90", b"\x00"])
+def test_values_are_counted_before_they_are_built(monkeypatch: pytest.MonkeyPatch, head: bytes, body: bytes) -> None:
+    """An empty mapping is a byte on the wire and 70 in memory: what announces more values than may be is refused before any is made."""
+    monkeypatch.setattr(values, "MAX_VALUES", 1000)
+    count = 2**16
+    one = head + count.to_bytes(4, "big") + body * 2 * count
+    inner = b"\xdc" + (900).to_bytes(2, "big") + body * 900
+    tracemalloc.start()
+    try:
+        for payload in (one, b"\x92" + 2 * inner, b"\x92" + 2 * _tuple(inner), b"\x91" + head + b"\xff" * 4):
+            with pytest.raises(ValueRefused, match="parts"):
+                unpack(payload, refuse)
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    assert len(unpack(inner, refuse)) == 900
+
+
+def _tuple(content: bytes) -> bytes:
+    packed: bytes = msgpack.packb(msgpack.ExtType(1, content))
+    return packed
+
+
+def test_what_an_extension_holds_is_looked_over_too() -> None:
+    """An array's dtype and shape are short; a tuple holds one list that ends where the tuple does, and tuples are copied few times."""
+    header = b"\xdc\xff\xf0" + b"\x80" * 0xFFF0
+    for payload in (
+        msgpack.packb(msgpack.ExtType(2, len(header).to_bytes(2, "big") + header)),
+        msgpack.packb(msgpack.ExtType(2, b"\xff\xff" + bytes(2**16))),
+        _tuple(b"\x90\x90"),
+        b"\x92\xd5\x01\x91\x01\x02"[:-1],
+        b"\x92\xd4\x01\x91\x01",
+        _tuple(b"\x80"),
+        _tuple(_tuple(b"\x90")),
+        b"\xd6\xff" + bytes(4),
+        b"\xc1",
+    ):
+        with pytest.raises(ValueRefused):
+            unpack(payload, refuse)
+    assert unpack(pack(((np.zeros(3), "a"), 1), refuse), refuse)[1] == 1
+    nested: Any = bytes(2**24)
+    for _ in range(2):
+        nested = (nested, 1)
+    assert unpack(pack(nested, refuse), refuse)[0][0] == bytes(2**24)
+    for _ in range(8):
+        nested = (nested, 1)
+    with pytest.raises(ValueRefused, match="tuples in tuples"):
+        pack(nested, refuse)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,8 +16,10 @@ import psutil
 import pytest
 
 from grader import capacity
+from grader.channel.limits import Limits
 from grader.errors import SetupError
-from grader.host.launch import Launcher, SubprocessLauncher, ZygoteLauncher
+from grader.grade import grade
+from grader.host.launch import Launcher, Room, SubprocessLauncher, WorkerProcess, ZygoteLauncher
 from grader.host.submission import Submission
 from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import Cause, CheckResult, Feedback, GradeResult, State
@@ -560,6 +563,29 @@ def test_memory_that_runs_out_is_blamed_on_who_took_it(
         started(bare, source, wall_s=30.0).training.f()
     assert ended.value.state is state
     assert ("this machine ran out of memory while training.f ran" in ended.value.feedback.summary) == (state is State.UNDECIDED)
+
+
+@pytest.mark.parametrize(("killed", "state"), [(1, State.PASSED), (2, State.FAILED)])
+def test_a_crash_is_believed_when_it_comes_twice(
+    shared: Launcher, make: Make, monkeypatch: pytest.MonkeyPatch, killed: int, state: State
+) -> None:
+    """A worker that ends by a signal may have done so by chance: the check runs once more, in a new worker."""
+    start, started_ = shared.start, []
+
+    def start_and_kill(limits: Limits, room: Room) -> WorkerProcess:
+        worker = start(limits, room)
+        started_.append(worker)
+        if len(started_) <= killed:
+            threading.Timer(0.5, worker.kill).start()
+        return worker
+
+    monkeypatch.setattr(shared, "start", start_and_kill)
+    slow = (
+        "def conv_output_size(size, kernel, stride=1):\n    import time\n    time.sleep(0.05)\n    return (size - kernel) // stride + 1\n"
+    )
+    (check,) = grade(make(model=slow), keyword="conv_output", launcher=shared).checks
+    assert check.state is state
+    assert len(started_) == 2
 
 
 def test_callbacks_of_a_check_may_end_it(shared: Launcher, started: Started) -> None:

@@ -323,7 +323,11 @@ class Submission:
         # The channel broke. If the worker ended by itself, its own status tells why; give it a moment before it is killed.
         if self._worker is None:
             return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=f"No worker could be started: {error}"))
-        ended = self._worker.wait(GRACE_S) if isinstance(error, PeerGone) and self._ended_for is None else Exit(None)
+        ended = (
+            self._worker.wait(min(GRACE_S, self.limits.wall_s / 2))
+            if isinstance(error, PeerGone) and self._ended_for is None
+            else Exit(None)
+        )
         killed = self._ended_for[1] if self._ended_for is not None and self._ended_for[0] is self._worker else ""
         self._end()
         if killed == "space":

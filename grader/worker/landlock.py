@@ -43,7 +43,7 @@ SYSTEM: Final = (
 """What the C library, Python, NumPy and TensorFlow read. Files of a process's own folder in /proc come on top."""
 
 OWN_PROCESS: Final = (
-    *("cgroup", "cmdline", "comm", "cpuset", "mountinfo", "mounts"),
+    *("cgroup", "cmdline", "comm", "cpuset", "fd", "mountinfo", "mounts"),
     *("auxv", "limits", "maps", "smaps", "smaps_rollup", "stat", "statm", "status"),
 )
 """What these read of /proc/<pid> (TensorFlow 2.21, by strace; the C library and psutil, by their sources). Not the folder whole: its `net`,

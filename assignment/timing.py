@@ -99,8 +99,8 @@ def online_sweep(
     Args:
         predict: As in time_online.
         images: (n, height, width, 3), n at least the largest count.
-        counts: Numbers of images; each measurement takes the first count images.
-        warmup: Warm-up calls before each measurement.
+        counts: Numbers of images; each measurement takes the first count images. One that comes twice is measured twice.
+        warmup: Warm-up calls before each measurement, as in time_online.
         clock: As in time_online.
 
     Returns:
@@ -122,8 +122,8 @@ def batch_sweep(
     Args:
         predict: As in time_batches.
         images: (n, height, width, 3), n at least 1; every measurement takes all of them.
-        batch_sizes: Images a call.
-        warmup: Warm-up calls before each measurement.
+        batch_sizes: Images a call. One may be larger than n, and one that comes twice is measured twice.
+        warmup: Warm-up calls before each measurement, as in time_batches.
         clock: As in time_batches.
 
     Returns:

@@ -168,7 +168,7 @@ def predict_classes(model: keras.Model, images: np.ndarray) -> Predictions:
 
     Args:
         model: A built model that puts out (batch, classes) probabilities.
-        images: (n, height, width, 3) float32 in [0, 1].
+        images: (n, height, width, 3) float32 in [0, 1], n at least 1.
 
     Returns:
         labels (n,) integers and confidences (n,) float32, in the order of the images.

@@ -133,7 +133,7 @@ def capture_trace(predict: Callable[[np.ndarray], tf.Tensor], image: np.ndarray,
 def kernel_table(events: Sequence[Event], layer_names: Sequence[str]) -> list[KernelRow]:
     """Add up the time of each kernel in each layer.
 
-    An event belongs to a layer when a part of its path (what stands before the colon, split at "/") is the layer's name, or the
+    An event belongs to a layer when any part of its path (what stands before the colon, split at "/") is the layer's name, or the
     layer's name with "_" and a number. A part that is exactly a layer's name belongs to that layer: with layers named conv1 and
     conv1_1, the part conv1_1 is the second. Events of no layer are left out.
 

@@ -76,7 +76,8 @@ def train(
         patience: See early_stopping.
 
     Returns:
-        The history: "loss", "accuracy", "val_loss" and "val_accuracy", each a list with one Python float for each epoch that was run.
+        The history: "loss", "accuracy", "val_loss" and "val_accuracy", each a list with one Python float for each epoch that was run:
+        means over the examples, as fit and evaluate give them. Those of training are taken during the epoch, as fit does, or after it.
 
     Not required: printing progress. The optimizer and its learning rate stay as they are: no schedule.
     """

@@ -7,7 +7,10 @@ A network is a list of layers, each a mapping of `kind` and the arguments of its
     {"kind": "Flatten", "name": "flatten"}
     {"kind": "Dense", "name": "dense1", "units": 256, "activation": "relu"}
 
-`AveragePooling2D` is known too: it is a mistake that can be made.
+    {"kind": "Dropout", "name": "drop", "rate": 0.5}
+
+A network runs here as inference does: dropout changes nothing. `AveragePooling2D` and the activations `sigmoid` and `relu6` are known too:
+they are mistakes that can be made.
 """
 
 from __future__ import annotations
@@ -113,7 +116,12 @@ def lab_network(classes: int = 200) -> Network:
 
 
 def draw_network(
-    rng: np.random.Generator, *, classes: int | None = None, channels: int | None = None, frozen: bool = False
+    rng: np.random.Generator,
+    *,
+    classes: int | None = None,
+    channels: int | None = None,
+    frozen: bool = False,
+    dropout: bool = False,
 ) -> tuple[Network, tuple[int, int, int]]:
     """Draws a small network: convolutions and poolings of any stride and padding, then dense layers.
 
@@ -122,30 +130,61 @@ def draw_network(
         classes: Outputs of the last layer; drawn where it is None.
         channels: Of one input; drawn where it is None.
         frozen: Whether the first layer may be one that training leaves alone.
+        dropout: Whether half of the input is dropped in training. No layer's output is then the same in training as in inference.
 
     Returns:
-        The layers, with names that say nothing about their place, and the shape of one input.
+        The layers, with names that say nothing about their kind or place, and the shape of one input.
     """
-    numbers = iter(rng.permutation(90) + 10)
+    names = (f"layer_{number}" for number in rng.permutation(90) + 10)
     input_shape = (int(rng.integers(17, 30)), int(rng.integers(17, 30)), int(rng.choice([1, 3])) if channels is None else channels)
-    network: Network = []
+    network: Network = [{"kind": "Dropout", "name": next(names), "rate": 0.5}] if dropout else []
     for _ in range(int(rng.integers(2, 4))):
         kernel, strides = rng.integers(1, 5, 2).tolist(), rng.integers(1, 3, 2).tolist()
         padding = str(rng.choice(["valid", "same"]))
-        network.append(conv2d(f"conv_{next(numbers)}", int(rng.integers(3, 9)), kernel, strides, padding))
+        network.append(conv2d(next(names), int(rng.integers(3, 9)), kernel, strides, padding))
         height, width, _ = shapes(network, input_shape)[-1]
         if min(height, width) >= 8:
             size, strides = rng.integers(2, 4, 2).tolist(), rng.integers(1, 4, 2).tolist()
-            network.append(pooling(f"pool_{next(numbers)}", size, strides, str(rng.choice(["valid", "same"]))))
+            network.append(pooling(next(names), size, strides, str(rng.choice(["valid", "same"]))))
             height, width, _ = shapes(network, input_shape)[-1]
         if min(height, width) < 5:
             break
     if frozen:
         network[0]["trainable"] = bool(rng.integers(0, 2))
-    network.append({"kind": "Flatten", "name": f"flat_{next(numbers)}"})
-    network.append(dense(f"dense_{next(numbers)}", int(rng.integers(4, 12))))
+    network.append({"kind": "Flatten", "name": next(names)})
+    network.append(dense(next(names), int(rng.integers(4, 12))))
     outputs = int(rng.integers(5, 12)) if classes is None else classes
-    return [*network, dense(f"dense_{next(numbers)}", outputs, "softmax")], input_shape
+    return [*network, dense(next(names), outputs, "softmax")], input_shape
+
+
+def misplaced_names(network: Network) -> Network:
+    """Names the layers of a drawn network as the lab's are named, but at other places than there.
+
+    The convolutions are counted from the last one, and the flattened input of the hidden dense layer has a name that begins with that
+    layer's: whoever looks up a place in the lab's network, or compares the beginnings of names, gets another layer.
+
+    Args:
+        network: As `draw_network` gives it.
+
+    Returns:
+        The same layers with the names `conv2`, `conv1`, `pool1`, `hidden_input`, `hidden`, `dense2`, and `drop` for a dropout.
+    """
+    convolutions = iter(range(sum(layer["kind"] == "Conv2D" for layer in network), 0, -1))
+    poolings = iter(range(1, len(network)))
+    names = []
+    for layer in network:
+        match layer["kind"]:
+            case "Conv2D":
+                names.append(f"conv{next(convolutions)}")
+            case "MaxPooling2D":
+                names.append(f"pool{next(poolings)}")
+            case "Dropout":
+                names.append("drop")
+            case "Flatten":
+                names.append("hidden_input")
+            case _:
+                names.append("hidden" if layer is not network[-1] else "dense2")
+    return [{**layer, "name": name} for layer, name in zip(network, names, strict=True)]
 
 
 def draw_weights(network: Network, input_shape: Sequence[int], rng: np.random.Generator) -> Weights:
@@ -168,6 +207,26 @@ def draw_weights(network: Network, input_shape: Sequence[int], rng: np.random.Ge
                 (rng.standard_normal(kernel[-1]) * 0.3).astype(np.float32),
             ]
     return weights
+
+
+def enlarged(network: Network, weights: Weights, factor: float) -> Weights:
+    """Weights with which all activations before the last layer are larger, and the output is the same.
+
+    ReLU, pooling and dropout keep a factor: relu(16 x) = 16 relu(x). A power of two changes no digit of a float32 either.
+
+    Args:
+        network: The layers, with ReLU in all but the last.
+        weights: As `draw_weights` gives them.
+        factor: How much larger; a power of two.
+
+    Returns:
+        Other weights for the same layers.
+    """
+    first, last = next(iter(weights)), network[-1]["name"]
+    changed = {name: [kernel, bias * np.float32(factor)] for name, (kernel, bias) in weights.items()}
+    changed[first][0] = weights[first][0] * np.float32(factor)
+    changed[last] = [weights[last][0] / np.float32(factor), weights[last][1]]
+    return changed
 
 
 def shapes(network: Network, input_shape: Sequence[int]) -> list[tuple[int, ...]]:
@@ -268,6 +327,8 @@ def run(network: Network, weights: Weights, images: Array) -> dict[str, Array]:
                 value = np.nanmean(_windows(value, layer, layer["pool_size"], np.nan), axis=(4, 5))
             case "Flatten":
                 value = value.reshape(len(value), -1)
+            case "Dropout":
+                pass
             case "Dense":
                 kernel, bias = (array.astype(np.float64) for array in weights[layer["name"]])
                 value = _activated(value @ kernel + bias, layer)
@@ -300,6 +361,8 @@ def _activated(value: Array, layer: Layer) -> Array:
     match layer["activation"]:
         case "relu":
             return np.maximum(value, 0.0)
+        case "relu6":
+            return np.clip(value, 0.0, 6.0)
         case "softmax":
             powers = np.exp(value - value.max(axis=-1, keepdims=True))
             normal: Array = powers / powers.sum(axis=-1, keepdims=True)

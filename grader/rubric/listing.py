@@ -101,7 +101,9 @@ def _labels(tiny: TinySet, split: str, found: Any) -> dict[str, int]:
         if not isinstance(path, str):
             fail("An example's path should be text", "expected: str", f"received: {show(path)}")
         path = os.path.normpath(path)
-        if not path.startswith(str(tiny.root)):
+        if Path(path).is_relative_to(tiny.root.resolve()):
+            path = str(tiny.root / Path(path).relative_to(tiny.root.resolve()))  # a link was followed, as on macOS /tmp is one
+        if not Path(path).is_relative_to(tiny.root):
             fail(
                 "An example's path does not start with the root that was given",
                 "expected: root / ... / <file>.JPEG",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from grader.results import Feedback
 
 TOLERANCE = 1e-4
 """Allowed error of a float32 output about 1: TensorFlow and the float64 oracle were never seen more than 1e-6 apart."""
+
+ENLARGED = 16.0
+"""How much larger activations are made to see that nothing cuts them off: drawn ones are about 1, and relu6 ends at 6."""
 
 COLUMNS = ("output_shape", "parameters", "macs", "bytes")
 
@@ -52,6 +55,7 @@ def lab_model(submission: Submission, model: Any, classes: int, rng: np.random.G
         # Which mistake would give this output? Each candidate is a network of its own to run, so only now.
         mistakes = list(_other_networks(network, weights, images))
         array(found, expected, what, tolerance=TOLERANCE, dtype="float32", help="Compare each layer with the table.", mistakes=mistakes)
+    _not_cut_off(submission, model, network, weights, images, expected)
 
 
 def fresh_model(submission: Submission, model: Any) -> None:
@@ -72,19 +76,13 @@ def fresh_model(submission: Submission, model: Any) -> None:
     kernels = []
     for one in (model, other):
         submission.tools.build(one, list(IMAGE_SHAPE))
-        kernels.append([array for arrays in submission.tools.layer_weights(one).values() for array in arrays if np.ndim(array) > 1])
-    if any(np.unique(kernel).size <= kernel.size / 2 for kernel in kernels[0] if kernel.size > 1):
+        found = submission.tools.layer_weights(one)
+        kernels.append({name: arrays[0] for name, arrays in found.items() if arrays and np.ndim(arrays[0]) > 1})
+    if any(np.unique(kernel).size <= kernel.size / 2 for kernel in kernels[0].values() if kernel.size > 1):
         fail(
             "The fresh weights of a layer are all the same number, or only a few numbers",
             help="Leave kernel_initializer as it is: neurons that begin alike stay alike.",
             earned=0.4,
-        )
-    if kernels[0] and len(kernels[0]) == len(kernels[1]) and all(map(np.array_equal, *kernels)):
-        fail(
-            "Two calls of build_model give the same weights",
-            "expected: fresh random weights at each call",
-            help="Build a new model inside the function, and set no seed there: a sweep compares models that begin anew.",
-            earned=0.8,
         )
     trainable, weights = submission.tools.trainable(model)
     if trainable != weights:
@@ -103,6 +101,18 @@ def fresh_model(submission: Submission, model: Any) -> None:
             f"received: {', '.join(str(name)[:20] for name in still)}"[:300],
             help="Let each layer take the output of the one before it, and nothing in between.",
             earned=0.6,
+        )
+    same = [name for name, kernel in kernels[0].items() if name in kernels[1] and np.array_equal(kernel, kernels[1][name])]
+    if same:
+        whole = len(same) == len(kernels[0])
+        fail(
+            f"Two calls of build_model give {'the same weights' if whole else f'{same[0][:20]} the same weights each time'}",
+            "expected: fresh random weights at each call",
+            *(() if whole else (f"received: the same kernel twice in {', '.join(name[:20] for name in same)}"[:300],)),
+            help="Build a new model inside the function, and set no seed there: a sweep compares models that begin anew."
+            if whole
+            else "Give its kernel_initializer no seed: with one, the layer begins with the same numbers at each call.",
+            earned=0.8,
         )
 
 
@@ -165,6 +175,27 @@ def _why_shapes(layer: oracle.Layer, shapes: Any, received: Any, sides: tuple[st
             if kernel[where] != wanted[where]:
                 return (f"{name} has the wrong {part}", *sides)
     return (f"{name} has weights of the wrong shapes", *sides)
+
+
+def _not_cut_off(
+    submission: Submission, model: Handle, network: oracle.Network, weights: oracle.Weights, images: np.ndarray, expected: np.ndarray
+) -> None:
+    """Holds that large activations pass: the same output with weights that make them larger."""
+    larger = oracle.enlarged(network, weights, ENLARGED)
+    submission.tools.set_layer_weights(model, larger)
+    found = submission.tools.outputs(model, images)
+    what = f"With weights that make the activations {ENLARGED:g} times as large, the model's output"
+    try:
+        array(found, expected, what, tolerance=TOLERANCE, dtype="float32")
+    except CheckFailed:
+        active = [layer["name"] for layer in network if layer.get("activation") == "relu"]
+        mistakes = []
+        for names in (active, [name for name in active if name.startswith("conv")], *([name] for name in active)):
+            cut = [{**layer, "activation": "relu6"} if layer["name"] in names else layer for layer in network]
+            whose = f"activations of {names[0]}" if len(names) == 1 else "activations"
+            mistakes.append(Mistake(oracle.run(cut, larger, images)["dense2"], f"Large {whose} are cut off at 6: that is relu6, not ReLU"))
+        advice = 'ReLU is max(0, x): it has no upper end. Give activation="relu".'
+        array(found, expected, what, tolerance=TOLERANCE, dtype="float32", help=advice, mistakes=mistakes)
 
 
 def _other_networks(network: oracle.Network, weights: oracle.Weights, images: np.ndarray) -> Iterator[Mistake]:
@@ -304,6 +335,11 @@ def _table_mistakes(column: str, layer: oracle.Layer, before: Sequence[int], cos
                 Mistake(2 * cost.macs, f"{name} are doubled", "A multiply-accumulate counts once; floating-point operations count two."),
                 Mistake(math.prod(kernel), f"{name} are its weights, each counted once", "Each is used at every place of the output."),
                 Mistake(cost.macs // before[-1], f"{name} leave out the input channels", f"Count: {formula}"),
+                Mistake(
+                    0,
+                    f"{name} are 0: the layer was taken for one that has no weights",
+                    "A layer may have any name: look at its class, as in isinstance(layer, layers.Conv2D).",
+                ),
             ]
             if layer["kind"] == "Conv2D":
                 square = kernel[0] ** 2 * before[-1] * elements
@@ -338,7 +374,7 @@ def _times(sizes: Sequence[int]) -> str:
 
 
 def random_model(
-    submission: Submission, rng: np.random.Generator, *, functional: bool, **drawn: Any
+    submission: Submission, rng: np.random.Generator, *, functional: bool, misplaced: bool = False, **drawn: Any
 ) -> tuple[Handle, oracle.Network, oracle.Weights, tuple[int, int, int]]:
     """A small random network with random weights, in the worker and here.
 
@@ -346,14 +382,60 @@ def random_model(
         submission: The submission.
         rng: Where the chance comes from.
         functional: Whether it is a functional model, whose list of layers begins with the input, or a Sequential one.
+        misplaced: Whether the layers have names of the lab's, at other places than there.
         drawn: What `oracle.draw_network` takes beside.
 
     Returns:
         The model in the worker, its layers, its weights and the shape of one input.
     """
     network, input_shape = oracle.draw_network(rng, **drawn)
+    network = oracle.misplaced_names(network) if misplaced else network
     make = submission.tools.make_functional if functional else submission.tools.make_network
     model = make(network, list(input_shape))
     weights = oracle.draw_weights(network, input_shape, rng)
     submission.tools.set_layer_weights(model, weights)
     return model, network, weights, input_shape
+
+
+def told_apart(one: Any, other: Any) -> bool:
+    """Whether two answers to the same question differ by more than rounding, as those of a model that drops part of its input at random.
+
+    Args:
+        one: An answer: an array or a list of numbers.
+        other: The other.
+
+    Returns:
+        True where both have the same shape, and other numbers.
+    """
+    try:
+        first, second = np.asarray(one), np.asarray(other)
+    except ValueError:
+        return False
+    if first.shape != second.shape or first.dtype.kind not in "biuf" or second.dtype.kind not in "biuf":
+        return False
+    return not np.allclose(first.astype(np.float64), second.astype(np.float64), rtol=0.0, atol=TOLERANCE, equal_nan=True)
+
+
+def changes_each_time(function: str, black: Any, expected: np.ndarray) -> NoReturn:
+    """Ends a check whose function gave other outputs for the same images at a second call, and says why.
+
+    Args:
+        function: The student's function.
+        black: What it gives for images of zeros. Half of nothing is nothing: dropout of the input does not change them.
+        expected: What is right for those.
+
+    Raises:
+        CheckFailed: Always.
+    """
+    sides = ("expected: the same numbers at each call", "received: two calls with the same model and images, and numbers that differ")
+    if np.shape(black) == expected.shape and not told_apart(black, expected):
+        fail(
+            f"{function} runs the model as in training: the same images give other numbers at each call",
+            *sides,
+            help="Say training=False, or call model.predict, which says so: only in training is a part of the values dropped at random.",
+        )
+    fail(
+        f"{function} gives other numbers at each call, for the same model and images",
+        *sides,
+        help="Run the model that was given, with the weights that it has: one that is built or cloned anew begins with others.",
+    )

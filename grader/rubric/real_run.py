@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from typing import Final
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from grader.checks.compare import fail, number, record
 from grader.host.submission import Submission
@@ -19,6 +20,9 @@ ROUNDS: Final = 7
 BAND: Final = 3.0
 """A reported time may be so many times as long as ours, or as short. Measured on two cores that other work kept busy as well: the
 reference's median ratio lay between 0.9 and 1.4; a loop that leaves the waiting out reports a tenth or less."""
+
+CLAIM: Final = 1.1
+"""A reported time may be so many times as long as the grader's own clock saw the call take. It lies within it: above 1 it is made up."""
 
 STEADY: Final = 4.0
 """From this ratio of the slowest to the fastest of our own measurements on, the machine is busy: only what is farther off than the band
@@ -56,17 +60,22 @@ def agrees_with_ours(submission: Submission) -> None:
 
 
 def _off(submission: Submission) -> dict[str, float | None]:
-    """The functions whose times are not ours, with the ratio; None where the machine is too busy to tell."""
+    """The functions whose times are not ours, with the ratio; None where the machine is too busy to tell.
+
+    What a worker's clock says is the submission's to choose, so our loop is timed on this side of the channel, which adds a part of a
+    millisecond; and so is the call in which a function says how long it took.
+    """
     work = submission.tools.real_work(COUNT)
     predict, images = work["predict"], work["images"]
 
     def ours(size: int) -> float:
-        return max(number(submission.tools.call_ours(work["time"], size), "the grader's own time"), 1e-9)
+        return _passed(lambda: submission.tools.call_ours(work["loop"], size))[0]
 
-    def theirs(name: str, size: int) -> float:
+    def theirs(name: str, size: int) -> tuple[float, float]:
         sized = (size,) if size > 1 else ()
-        given = record(getattr(submission.timing, name)(predict, images, *sized), FIELDS, "the measurement", "Timing")
-        return number(given["total_s"], "total_s")
+        passed, answer = _passed(lambda: getattr(submission.timing, name)(predict, images, *sized))
+        given = record(answer, FIELDS, "the measurement", "Timing")
+        return number(given["total_s"], "total_s"), passed
 
     found: dict[str, float | None] = {}
     for name, size in (("time_online", 1), ("time_batches", BATCH_SIZE)):
@@ -76,11 +85,25 @@ def _off(submission: Submission) -> dict[str, float | None]:
             # Now the one goes first, now the other: what comes second finds warmer caches.
             first = theirs(name, size) if place % 2 == 0 else None
             own = ours(size)
-            rows.append((theirs(name, size) if first is None else first, own))
-        ratio = max(statistics.median(reported / own for reported, own in rows), 1e-9)  # one slow round says nothing
+            rows.append((*(theirs(name, size) if first is None else first), own))
+        ratio = max(statistics.median(reported / own for reported, _, own in rows), 1e-9)  # one slow round says nothing
+        if statistics.median(reported / passed for reported, passed, _ in rows) > CLAIM:
+            fail(
+                f"{name} reports more time than passes while it runs",
+                f"expected: at most the time from its call to its answer, {statistics.median(passed for _, passed, _ in rows):.3g} s",
+                f"received: total_s = {statistics.median(reported for reported, _, _ in rows):.3g}",
+                help="total_s is the difference of two readings of the clock in seconds, and every call is made between them.",
+            )
         if not 1 / BAND <= ratio <= BAND:
-            found[name] = ratio if tells(ratio, [own for _, own in rows]) else None
+            found[name] = ratio if tells(ratio, [own for _, _, own in rows]) else None
     return found
+
+
+def _passed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that a call takes by this side's clock, and what it gives."""
+    started = time.perf_counter()
+    answer = call()
+    return max(time.perf_counter() - started, 1e-9), answer
 
 
 def tells(ratio: float, own_s: Sequence[float]) -> bool:

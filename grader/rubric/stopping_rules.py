@@ -132,6 +132,10 @@ def _smallest(losses: Sequence[float], min_delta: float, patience: int) -> tuple
     return run, int(np.argmin(losses[:run])) + 1
 
 
+def _smallest_of_all(losses: Sequence[float], min_delta: float, patience: int) -> tuple[int, int]:
+    return stop(losses, min_delta, patience)[0], int(np.argmin(losses)) + 1
+
+
 def _late(losses: Sequence[float], min_delta: float, patience: int) -> tuple[int, int]:
     return stop(losses, min_delta, patience + 1)
 
@@ -191,6 +195,11 @@ WRONG_STOPS: Final = (
     ),
     WrongRule(_sliding, "the best loss moves although the epoch did not improve", _BEST),
     WrongRule(_smallest, "best_epoch is the epoch with the smallest loss, not the last one that improved", _BEST),
+    WrongRule(
+        _smallest_of_all,
+        "best_epoch is the epoch with the smallest loss of the whole list: it may be one that training never comes to",
+        "Of the epochs that are run, it is the last whose loss was < best - min_delta.",
+    ),
     WrongRule(
         _in_total,
         "epochs without improvement are counted in total, not in a row",
@@ -274,6 +283,11 @@ class Script:
         """Epochs that the definition runs."""
         return stop(self.losses, *self.rule)[0]
 
+    @property
+    def limited(self) -> bool:
+        """Whether the limit ends it, and the rule has not been met by then."""
+        return self.epochs_run == len(self.losses) and self.epochs_run - self.best_of(self.epochs_run) < self.rule[1]
+
     def best_of(self, epochs_run: int) -> int:
         """The last epoch that improved, of the first `epochs_run`."""
         losses = self.losses[:epochs_run] or self.losses[:1]
@@ -282,6 +296,29 @@ class Script:
 
 def _watching(column: str, sign: float = 1.0) -> Callable[[Script], int]:
     return lambda script: stop([sign * value for value in getattr(script, column)], *script.rule)[0]
+
+
+def _begins_at_number(script: Script) -> int:
+    return min(script.rule[1], len(script.losses)) if script.losses[0] > _LARGE_LOSS else script.epochs_run
+
+
+def _begins_late(skipped: int) -> WrongRule:
+    def gives(script: Script) -> int:
+        seen = script.losses[skipped:]
+        return skipped + stop(seen, *script.rule)[0] if seen else len(script.losses)
+
+    return WrongRule(
+        gives,
+        f"early stopping begins to watch only after epoch {skipped}",
+        "The first epoch counts too: leave start_from_epoch at 0, and look at the loss of every epoch.",
+    )
+
+
+_LARGE_LOSS: Final = 10.0
+"""Every loss before `SMALL_FROM` of the long script is larger: a best loss that begins at this number or below is never undercut there."""
+
+SMALL_FROM: Final = 3
+"""Epochs of the long script with a loss above `_LARGE_LOSS`; more than its patience."""
 
 
 WRONG_TRAININGS: Final = (
@@ -310,11 +347,13 @@ WRONG_TRAININGS: Final = (
     ),
     WrongRule(lambda script: stop(script.losses, script.rule[0], PATIENCE)[0], "train ignores its argument patience", "Pass it on."),
     WrongRule(lambda script: stop(script.losses, MIN_DELTA, script.rule[1])[0], "train ignores its argument min_delta", "Pass it on."),
+    WrongRule(_begins_at_number, NOT_THE_FIRST.summary, "The first epoch always improves: begin with infinity."),
     *(
         WrongRule(lambda script, gives=rule.gives: gives(script.losses, *script.rule)[0], rule.summary, rule.help)
         for rule in WRONG_STOPS
-        if "counted from" not in rule.summary
+        if "counted from" not in rule.summary and rule.gives not in (_border, _smallest, _smallest_of_all)  # these end where they should
     ),
+    *map(_begins_late, range(1, 6)),
 )
 """Each takes a script and gives the epochs run."""
 
@@ -341,14 +380,31 @@ def draw_scripts(rng: np.random.Generator, count: int) -> list[Script]:
         train_losses = tuple(round(2.8 - 0.3 * min(epoch, flat) - 0.001 * epoch, 4) for epoch in range(len(losses)))
         accuracies = tuple(float(value) / 8 for value in rng.integers(0, 9, len(losses)))
         script = Script(losses, train_losses, accuracies) if number == 0 else Script(losses, train_losses, accuracies, min_delta, patience)
-        limited = script.epochs_run == len(losses)
-        if limited == (number % 3 == 2):  # every third is ended by its limit
+        # Every third is ended by its limit. One whose rule is met in the last epoch that is allowed would not tell one from the other.
+        if script.limited if number % 3 == 2 else script.epochs_run < len(losses):
             scripts.append(script)
     return scripts
 
 
+def telling_scripts(rng: np.random.Generator, count: int) -> list[Script]:
+    """Scripts that tell each wrong training from the right one, whatever was drawn.
+
+    Args:
+        rng: Random numbers.
+        count: How many, at least 4; the last is the long one.
+
+    Returns:
+        The scripts.
+    """
+    while True:
+        scripts = [*draw_scripts(rng, count - 1), long_script(rng)]
+        right = [script.epochs_run for script in scripts]
+        if all([rule.gives(script) for script in scripts] != right for rule in WRONG_TRAININGS):
+            return scripts
+
+
 def long_script(rng: np.random.Generator) -> Script:
-    """A training of many epochs, each better than the one before, that its limit ends.
+    """A training of many epochs, each better than the one before, that its limit ends. Its first losses are large.
 
     Args:
         rng: Random numbers.
@@ -356,9 +412,15 @@ def long_script(rng: np.random.Generator) -> Script:
     Returns:
         The script.
     """
-    losses = tuple(round(2.9 - 0.14 * epoch - float(rng.uniform(0.0, 0.02)), 4) for epoch in range(14))
-    accuracies = tuple(float(value) / 8 for value in rng.integers(0, 9, len(losses)))
-    return Script(losses, losses, accuracies, 0.05, 2)
+    losses = [round(2.9 - 0.14 * epoch - float(rng.uniform(0.0, 0.02)), 4) for epoch in range(14)]
+    accuracies = [float(value) / 8 for value in rng.integers(0, 9, len(losses))]
+    train_losses = tuple(losses)
+    # Nothing is recognised as long as the loss is large: a probability of 1/20000 is never the largest.
+    losses[:SMALL_FROM] = [
+        round(_LARGE_LOSS + 0.2 * (SMALL_FROM - epoch) + float(rng.uniform(0.15, 0.2)), 4) for epoch in range(SMALL_FROM)
+    ]
+    accuracies[:SMALL_FROM] = [0.0] * SMALL_FROM
+    return Script(tuple(losses), train_losses, tuple(accuracies), 0.05, 2)
 
 
 def _walk(rng: np.random.Generator, min_delta: float, length: int) -> tuple[float, ...]:

@@ -39,7 +39,7 @@ LABELS = st.lists(st.integers(0, 6), max_size=30)
 def test_label_map(submission, suspects, wnids):
     """A class's label is its line number in wnids.txt."""
     # A folder of its own for each list: who remembers what was read does nothing wrong.
-    root = submission.scratch / f"tiny-{zlib.crc32(' '.join(wnids).encode()):08x}"
+    root = submission.given / f"tiny-{zlib.crc32(' '.join(wnids).encode()):08x}"
     words = write_ids(root, wnids)
     found = submission.data.load_label_map(submission.tools.path(root))
     numbered = {wnid: label for label, wnid in enumerate(wnids)}
@@ -62,7 +62,7 @@ def test_label_map(submission, suspects, wnids):
     if len(wnids) < 2:
         return
     # Another folder after this one: who keeps the first map for all folders is told so.
-    other = submission.scratch / f"{root.name}-other"
+    other = submission.given / f"{root.name}-other"
     write_ids(other, wnids[::-1])
     equal(
         submission.data.load_label_map(submission.tools.path(other)),
@@ -74,7 +74,7 @@ def test_label_map(submission, suspects, wnids):
         ],
     )
     refused(
-        lambda: submission.data.load_label_map(submission.tools.path(submission.scratch / "nothing")),
+        lambda: submission.data.load_label_map(submission.tools.path(submission.given / "nothing")),
         "FileNotFoundError",
         "load_label_map for a folder without wnids.txt",
         takes="load_label_map takes a folder without wnids.txt",
@@ -86,7 +86,7 @@ def test_label_map(submission, suspects, wnids):
 @check(points=2)
 def test_train_examples(submission, rng):
     """Every training image once, with the class of the folder it lies in."""
-    tiny = draw_set(rng, submission.scratch / "tiny")
+    tiny = draw_set(rng, submission.given / "tiny")
     found = submission.data.list_examples(submission.tools.path(tiny.root), "train")
     same_examples(submission, tiny, "train", found)
     same_again(submission, tiny, "train", found)
@@ -96,7 +96,7 @@ def test_train_examples(submission, rng):
 @check(points=3)
 def test_val_examples(submission, rng):
     """Every validation image once, with the class that val_annotations.txt gives it."""
-    tiny = draw_set(rng, submission.scratch / "tiny")
+    tiny = draw_set(rng, submission.given / "tiny")
     found = submission.data.list_examples(submission.tools.path(tiny.root), "val")
     same_examples(submission, tiny, "val", found)
 
@@ -124,16 +124,25 @@ def test_decode_greyscale(submission, rng):
 
 
 @check(points=2)
-@examples(count=40, labels=LABELS, per_class=st.integers(1, 5))
-def test_balanced_subset(submission, suspects, labels, per_class):
+@examples(
+    count=40,
+    always=[{"labels": [0, 0, 1, 0, 0, 0, 1], "per_class": 3, "files": 1}],  # examples that come more than once
+    labels=LABELS,
+    per_class=st.integers(1, 5),
+    files=st.sampled_from([30, 2, 1]),
+)
+def test_balanced_subset(submission, suspects, labels, per_class, files):
     """The first few examples of each class, in the order given."""
-    given = rows([f"train/{index}.JPEG" for index in range(len(labels))], labels)
+    # With few files, examples come more than once.
+    given = rows([f"train/{index % files}.JPEG" for index in range(len(labels))], labels)
     found = submission.data.balanced_subset(submission.records("data", "Example", given), per_class)
     kept = sequence(found, "balanced_subset's result", help="Make a list of the examples kept.")
     items = [record(item, ("path", "label"), "An item of the subset", "Example") for item in kept]
     first = [row for index, row in enumerate(given) if labels[:index].count(row["label"]) < per_class]
     last = [row for index, row in enumerate(given) if labels[index + 1 :].count(row["label"]) < per_class]
     more = [row for index, row in enumerate(given) if labels[:index].count(row["label"]) <= per_class]
+    once = [row for index, row in enumerate(given) if row not in given[:index]]
+    distinct = [row for index, row in enumerate(once) if [other["label"] for other in once[:index]].count(row["label"]) < per_class]
     mistakes = [
         Mistake(more, "One example too many of each class was kept", "Compare with < before counting, not with <=."),
         Mistake(given, "Nothing was left out", "Stop keeping a class once per_class of its examples are in."),
@@ -144,6 +153,11 @@ def test_balanced_subset(submission, suspects, labels, per_class):
         ),
         Mistake(sorted(first, key=lambda row: row["label"]), "The subset was put in class order", "Keep the order that was given."),
         Mistake(last, "The last examples of each class were kept, not the first"),
+        Mistake(
+            distinct,
+            "An example that equals an earlier one was left out",
+            "Any list may be given, and one that comes twice in it counts twice: count by class only, and compare no examples.",
+        ),
     ]
     equal(
         items,
@@ -158,7 +172,7 @@ def test_balanced_subset(submission, suspects, labels, per_class):
 def test_pipeline_in_order(submission, rng):
     """Unshuffled: every example once and in order, the smaller last batch too."""
     batch_size = int(rng.integers(5, 10))
-    roll = draw_roll(rng, submission.scratch, count=batch_size * 5 + int(rng.integers(1, batch_size)))
+    roll = draw_roll(rng, submission.given, count=batch_size * 5 + int(rng.integers(1, batch_size)))
     dataset = submission.data.make_dataset(roll.examples(submission), batch_size, shuffle=False)
     in_order(submission, dataset, roll, batch_size)
 
@@ -167,7 +181,7 @@ def test_pipeline_in_order(submission, rng):
 def test_pipeline_shuffled(submission, rng):
     """Shuffled: over the whole list, the same for the same seed, another order at each pass."""
     # In class order, as the training list is, and longer than the buffer of 1000 that is often seen.
-    roll = draw_roll(rng, submission.scratch, count=1800 + int(rng.integers(1, 59)), by_label=True)
+    roll = draw_roll(rng, submission.given, count=1800 + int(rng.integers(1, 59)), by_label=True)
     examples_, batch_size, seed = roll.examples(submission), 60, int(rng.integers(1, 1000))
 
     def start(**seed: int) -> list[int]:
@@ -291,6 +305,14 @@ def test_wilson(submission, suspects, total, share, z):
             Mistake(ends[1 - which], "The two ends are swapped", "Return (low, high)."),
             Mistake(wilson(correct, total, 1.96)[which], "z has no effect", "Use the parameter, not 1.96."),
             Mistake(ends[which] * 100, "The interval is in percent", "Give fractions of 1."),
+            *(
+                Mistake(
+                    round(ends[which], digits),
+                    f"The {name} is rounded to {digits} digits",
+                    "Return it as it is, and round where you print.",
+                )
+                for digits in range(2, 7)
+            ),
         ]
         left = suspects.left(value, mistakes, of=name)
         close(value, ends[which], f"The {name} for {correct} of {total}", help="Compare with the formula term by term.", mistakes=left)

@@ -13,7 +13,7 @@ from grader.checks.compare import Mistake, array, close, equal, fail, integer, r
 from grader.checks.findings import each, finding, supported
 from grader.lab import IMAGE_SHAPE
 from grader.outcomes import CheckFailed
-from grader.rubric.networks import TOLERANCE, TableColumns, fresh_model, lab_model, random_model
+from grader.rubric.networks import TOLERANCE, TableColumns, changes_each_time, fresh_model, lab_model, random_model, told_apart
 
 
 @check(points=5)
@@ -69,7 +69,9 @@ def test_layer_table(submission, rng):
 def test_feature_maps(submission, rng):
     """What named layers put out, in a Sequential and in a functional model."""
     for functional in (False, True):
-        model, network, weights, input_shape = random_model(submission, rng, functional=functional, channels=3)
+        model, network, weights, input_shape = random_model(
+            submission, rng, functional=functional, misplaced=True, channels=3, dropout=True
+        )
         images = rng.random((3, *input_shape), dtype=np.float32)
         outputs = oracle.run(network, weights, images)
         convolutions = [layer["name"] for layer in network if layer["kind"] == "Conv2D"]
@@ -85,17 +87,25 @@ def test_feature_maps(submission, rng):
                 f"in the model's order: {sorted(names, key=list(outputs).index)}",
                 help="Collect one output for each name, in the order of layer_names.",
             )
-        refused(
-            lambda model=model, images=images: submission.model.feature_maps(model, images, ["no_such_layer"]),
-            "ValueError",
-            "feature_maps for a layer that is not there",
-            takes="feature_maps takes a layer's name that the model does not have",
-            other="feature_maps meets an unknown layer with another error",
-            help="model.get_layer(name) raises it for you.",
-        )
+        for unknown in ("no_such_layer", "conv"):  # the second is how names begin, and is none
+            refused(
+                lambda model=model, images=images, unknown=unknown: submission.model.feature_maps(model, images, [unknown]),
+                "ValueError",
+                f'feature_maps for "{unknown}", a layer that is not there',
+                takes="feature_maps takes a layer's name that the model does not have",
+                other="feature_maps meets an unknown layer with another error",
+                help="model.get_layer(name) raises it for you.",
+            )
         one = submission.model.feature_maps(model, images, names[:1])
         if not isinstance(one, dict) or set(one) != set(names[:1]):
             fail("feature_maps goes wrong for a single name", f"expected: a dict with {names[0]!r}", f"received: {show(one)}")
+        if any(_off(found[name], outputs[name]) for name in names):
+            again = submission.model.feature_maps(model, images, names)
+            if isinstance(again, dict) and any(told_apart(found[name], again.get(name)) for name in names):
+                last = network[-1]["name"]  # a softmax: never all 0
+                black = submission.model.feature_maps(model, np.zeros_like(images), [last])
+                right = oracle.run(network, weights, np.zeros_like(images))[last]
+                changes_each_time("feature_maps", _flat(black.get(last)) if isinstance(black, dict) else None, right)
         for value, name in [*((found[name], name) for name in names), (one[names[0]], names[0])]:
             array(
                 value,
@@ -103,16 +113,7 @@ def test_feature_maps(submission, rng):
                 f"The output of {name} in a {'functional' if functional else 'Sequential'} model",
                 tolerance=TOLERANCE,
                 help="Give what this layer puts out, activation included, for the images as they are: model.get_layer(name).output.",
-                mistakes=[
-                    Mistake(
-                        other,
-                        f"Asked for {name}, feature_maps gave the output of {wrong}: the layer was taken by its place, not by its name",
-                        "A functional model's layers begin with the input, a Sequential one's do not, so model.layers[1] is not always the "
-                        "first convolution: use model.get_layer(name).",
-                    )
-                    for wrong, other in outputs.items()
-                    if wrong != name
-                ]
+                mistakes=[_other_layer(name, wrong, other) for wrong, other in outputs.items() if wrong != name]
                 + [
                     Mistake(outputs[name][:1], "Only the first image was run"),
                     Mistake(
@@ -122,6 +123,24 @@ def test_feature_maps(submission, rng):
                     ),
                 ],
             )
+
+
+def _other_layer(name, wrong, output):
+    asked = f"Asked for {name}, feature_maps gave the output of {wrong}"
+    if wrong.startswith(name):
+        return Mistake(
+            output, f"{asked}: only the beginnings of the names were compared", "Compare whole names, or use model.get_layer(name)."
+        )
+    return Mistake(
+        output,
+        f"{asked}: the layer was taken by its place, not by its name",
+        "A functional model's layers begin with the input, a Sequential one's do not, and another model may have other layers, so "
+        "model.layers[1] is not always the same layer: use model.get_layer(name).",
+    )
+
+
+def _off(value, expected):
+    return not (isinstance(value, np.ndarray) and value.shape == expected.shape) or told_apart(value, expected)
 
 
 def _exchanged(found, outputs, names):
@@ -139,7 +158,7 @@ def _exchanged(found, outputs, names):
 def test_predict_classes(submission, rng):
     """The most probable class of each image and its probability, for any number of images."""
     for _ in range(8):
-        model, network, weights, input_shape = random_model(submission, rng, functional=True, classes=9, channels=3)
+        model, network, weights, input_shape = random_model(submission, rng, functional=True, classes=9, channels=3, dropout=True)
         images, probabilities = _clear_cases(rng, network, weights, input_shape, count=131)  # prime: no batch size divides it
         # A network whose neurons are mostly dead gives one class to nearly all images, and tells little.
         if np.bincount(probabilities.argmax(axis=1)).max() <= 0.5 * len(images):
@@ -148,7 +167,7 @@ def test_predict_classes(submission, rng):
     labels, best = probabilities.argmax(axis=1), probabilities.max(axis=1)
     count = len(images)
     found = record(submission.model.predict_classes(model, images), ("labels", "confidences"), "predict_classes' result", "Predictions")
-    given = _flat(found["labels"])
+    given, sure = _flat(found["labels"]), _flat(found["confidences"])
     sides = (f"expected: {count} labels", f"received: {given.size}")
     if given.ndim == 1 and given.size > count and np.array_equal(given[:count], labels):
         fail(
@@ -162,6 +181,12 @@ def test_predict_classes(submission, rng):
             *sides,
             help="The last batch is smaller, and is to be classified too.",
         )
+    if _off(given, labels) or _off(sure, best):
+        again = submission.model.predict_classes(model, images)
+        if isinstance(again, dict) and told_apart(sure, _flat(again.get("confidences"))):
+            black = submission.model.predict_classes(model, np.zeros_like(images[:3]))
+            right = list(oracle.run(network, weights, np.zeros_like(images[:3])).values())[-1].max(axis=1)
+            changes_each_time("predict_classes", _flat(black.get("confidences")) if isinstance(black, dict) else None, right)
     array(
         found["labels"],
         labels,
@@ -199,7 +224,16 @@ def test_predict_classes(submission, rng):
 
 
 @check(points=3)
-@examples(count=60, rows=st.integers(1, 12), classes=st.integers(2, 12), k=st.integers(1, 12), chance=st.integers(0, 2**32 - 1))
+@examples(
+    count=60,
+    always=[
+        {"rows": 12, "classes": 12, "k": 3, "chance": 7196},  # each known mistake gives another number there, and none the right one
+    ],
+    rows=st.integers(1, 12),
+    classes=st.integers(2, 12),
+    k=st.integers(1, 12),
+    chance=st.integers(0, 2**32 - 1),
+)
 def test_top_k(submission, suspects, rows, classes, k, chance):
     """The fraction of rows whose class is among their k most probable ones."""
     probabilities, labels, expected, mistakes = _top_k_case(rows, classes, min(k, classes), chance)
@@ -224,6 +258,7 @@ def _top_k_case(rows, classes, k, chance):
     random = np.random.default_rng(chance)
     # No two probabilities of a row are equal: what comes first then is left open.
     ranks = np.stack([random.permutation(classes) for _ in range(rows)]) + 1.0
+    ranks **= random.uniform(0.3, 3.0, (rows, 1))  # some rows are surer than others: a number says nothing about its place in another row
     probabilities = (ranks / ranks.sum(axis=1, keepdims=True)).astype(np.float32)
     labels = random.integers(0, classes, rows)
     best = np.argsort(-probabilities, axis=1)[:, :k]
@@ -233,6 +268,9 @@ def _top_k_case(rows, classes, k, chance):
         "A prediction was looked up among the labels of the whole batch, not of its own row",
         "Compare row by row: best[i] with labels[i]. Over the whole batch, guessing looks like 15 % at batch size 32 and 48 % at 128.",
     )
+    own = probabilities[np.arange(rows), labels]
+    thresholds = np.sort(probabilities, axis=1)[:, -k]
+    whole = np.sort(probabilities, axis=None)[-k * rows]
     down = np.argsort(probabilities, axis=0)
     down_the_batch = ("The order was taken down the batch, not along each row", "One row is one image: sort with axis=1.")
     mistakes = [
@@ -245,6 +283,19 @@ def _top_k_case(rows, classes, k, chance):
         Mistake(float(np.isin(best, labels).mean()), *over_batch),
         Mistake(float(np.isin(best, labels).sum() / rows), *over_batch),
         *(Mistake(float(np.isin(labels, order[-k:]).mean()), *down_the_batch) for order in (down, down[::-1])),
+        Mistake(
+            float((own >= whole).mean()),
+            "The largest numbers of the whole batch were taken, not of each row",
+            "A row that is sure of itself has larger numbers than others: take the k largest of each row, with axis=1.",
+        ),
+        *(
+            Mistake(
+                float((own >= thresholds[one]).mean()),
+                f"The k-th largest number of the {which} row was taken as the limit for all rows",
+                "Each row has a k-th largest number of its own.",
+            )
+            for one, which in ((0, "first"), (-1, "last"))
+        ),
         Mistake(float((least == labels[:, None]).any(axis=1).mean()), "The k least probable classes were taken", "argsort goes upwards."),
         Mistake(float((best[:, -1] == labels).mean()), "Only the k-th class was compared", "Any of the first k counts."),
     ]

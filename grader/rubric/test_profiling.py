@@ -20,6 +20,8 @@ from grader.checks.suspects import Suspects
 from grader.checks.xplane import TraceEvent, kernel_times, owner, read_trace, span_us
 from grader.host.submission import Submission
 from grader.rubric.traces import (
+    BY_LAYER,
+    ODD_NAMES,
     OVERLOOKED,
     PICTURE_SHAPE,
     TELLING,
@@ -27,6 +29,7 @@ from grader.rubric.traces import (
     draw_event_rows,
     draw_kernel_rows,
     draw_network,
+    right_places,
     right_trace,
     wrong_tables,
 )
@@ -47,6 +50,20 @@ SPLIT_ROWS: Final = [
 ]
 """The longest row belongs to another layer than the longest time in all, and two rows take equally long."""
 
+SHARED_ROWS: Final = [
+    {"layer": layer, "kernel": kernel, "duration_us": duration_us}
+    for layer, kernel, duration_us in (
+        *(("conv3", "BiasAdd", 24.0), ("conv1", "_FusedConv2D", 40.0), ("conv2", "BiasAdd", 30.0)),
+        ("dense1", "Softmax", 2.0),
+    )
+]
+"""The longest row has another kernel than the one that takes longest in all layers together."""
+
+ALL_ZERO: Final = -1
+"""Stands for a seed: all samples are 0, and so is all that is said of them."""
+
+_ZERO: Final = "0.0 counts as False: `value or None` and `if value` make None of it. Ask how many samples there are instead."
+
 
 @check(points=5, wall_s=60.0)
 def test_capture_trace(submission: Submission, rng: np.random.Generator) -> None:
@@ -54,6 +71,7 @@ def test_capture_trace(submission: Submission, rng: np.random.Generator) -> None
     layers = draw_network(rng)
     model = submission.tools.make_network(layers, list(PICTURE_SHAPE))
     image = rng.random(PICTURE_SHAPE, np.float32)
+    folders = []
     for number, warmup in enumerate((int(rng.choice([2, 4])), None, 0)):
         calls = TracedCalls(image)
         predict = submission.tools.observed_predictor(model, calls.predict, calls.wait, layers[-1]["units"])
@@ -61,10 +79,12 @@ def test_capture_trace(submission: Submission, rng: np.random.Generator) -> None
         place = submission.tools.path(folder)
         submission.profiling.capture_trace(predict, image, place, **({} if warmup is None else {"warmup": warmup}))
         right_trace(calls, folder, layers, 3 if warmup is None else warmup)
+        folders.append(folder)
+    right_places(folders)
 
 
 @check(points=4)
-@examples(count=80, case=draw_event_rows())
+@examples(count=80, always=[{"case": case} for case in ODD_NAMES], case=draw_event_rows())
 def test_kernel_table(submission: Submission, suspects: Suspects, case: tuple[list[dict[str, Any]], list[str]]) -> None:
     """A row for each layer and kernel, durations added up, the longest first."""
 
@@ -80,13 +100,13 @@ def test_kernel_table(submission: Submission, suspects: Suspects, case: tuple[li
         if len(left) > 1:
             ask(*TELLING)
             left = ask(rows, layer_names)[-1]  # last, so that this is the call that the student is shown
-        named = left[0] if left else None
+        named = left[0] if left else _unnamed(found, wanted)
         fail(
-            named.summary if named else "kernel_table's rows are wrong",
+            named.summary,
             f"layer names: {layer_names}",
             f"expected: {_written(wanted)}",
             f"received: {_written(found)}",
-            help=named.help if named else "Split what stands before the colon at '/', and look for the part that is a layer's name.",
+            help=named.help,
         )
     durations = [duration_us for _, _, duration_us in found]
     if durations != sorted(durations, reverse=True):
@@ -94,7 +114,7 @@ def test_kernel_table(submission: Submission, suspects: Suspects, case: tuple[li
 
 
 @check(points=2)
-@examples(count=40, always=[{"rows": SPLIT_ROWS}], rows=draw_kernel_rows())
+@examples(count=40, always=[{"rows": SPLIT_ROWS}, {"rows": SHARED_ROWS}], rows=draw_kernel_rows())
 def test_critical_kernel(submission: Submission, suspects: Suspects, rows: list[dict[str, Any]]) -> None:
     """The kernel that takes longest, and its share of the time of all rows."""
     answer = submission.profiling.critical_kernel(submission.records("profiling", "KernelRow", rows))
@@ -108,8 +128,14 @@ def test_critical_kernel(submission: Submission, suspects: Suspects, rows: list[
     times = {name: [row for row in rows if row["layer"] == name] for name in {row["layer"] for row in rows}}
     of_busiest = max(times, key=lambda name: sum(row["duration_us"] for row in times[name]))
     busiest = max(times[of_busiest], key=lambda row: row["duration_us"])
+    kernels = {name: [row for row in rows if row["kernel"] == name] for name in {row["kernel"] for row in rows}}
+    commonest = max(kernels.values(), key=lambda found: sum(row["duration_us"] for row in found))
+    shared = max(commonest, key=lambda row: row["duration_us"])
     wrong_places = [
         Mistake([busiest["layer"], busiest["kernel"]], "the layer with the longest time in all is taken, not the longest row"),
+        Mistake(
+            [shared["layer"], shared["kernel"]], "the times of a kernel are added up over the layers: a row is one kernel in one layer"
+        ),
         Mistake([rows[0]["layer"], rows[0]["kernel"]], "the first row is taken, but rows come in any order"),
         Mistake([shortest["layer"], shortest["kernel"]], "the shortest row is taken, not the longest"),
     ]
@@ -125,7 +151,7 @@ def test_critical_kernel(submission: Submission, suspects: Suspects, rows: list[
         place,
         [longest["layer"], longest["kernel"]],
         "layer and kernel",
-        help="Rows come in any order.",
+        help="Take the one row with the longest duration_us of all. Rows come in any order, and each stands for itself.",
         mistakes=suspects.left(place, wrong_places, of="place"),
     )
     compare.close(
@@ -164,11 +190,19 @@ def test_end_to_end(submission: Submission, suspects: Suspects, case: tuple[list
 
 
 @check(points=3)
-@examples(count=60, size=st.sampled_from(_SIZES), seed=st.integers(0, 2**16))
+@examples(
+    count=60,
+    always=[{"size": 10, "seed": 0}, {"size": 700, "seed": ALL_ZERO}],
+    size=st.sampled_from(_SIZES),
+    seed=st.integers(0, 2**16),
+)
 def test_summarise(submission: Submission, size: int, seed: int) -> None:
     """What a set of samples says, and None for what it is too small to say."""
     # Any numbers: in every third case all of them are below 0.
-    values = np.round(np.random.default_rng(seed).gamma(4.0, 2.0, size) + 1, 2) * (-1 if seed % 3 == 1 else 1)
+    if seed == ALL_ZERO:
+        values = np.zeros(size)
+    else:
+        values = np.round(np.random.default_rng(seed).gamma(4.0, 2.0, size) + 1, 2) * (-1 if seed % 3 == 1 else 1)
     found = compare.record(submission.profiling.summarise(values.tolist()), SUMMARY_FIELDS, "summarise's result", "Summary")
     mean, median = float(values.mean()), float(np.median(values))
     compare.equal(compare.integer(found["count"], "count"), size, "count")
@@ -188,6 +222,13 @@ def test_summarise(submission: Submission, size: int, seed: int) -> None:
     if size == 1:
         require(found["std"] is None, "the standard deviation of a single sample cannot be told: it should be None", _got(found["std"]))
     else:
+        if found["std"] is None:
+            fail(
+                f"std is None although {size} samples are enough",
+                f"expected: {values.std(ddof=1):.6g}",
+                "received: None",
+                help="" if values.any() else _ZERO,
+            )
         mistakes = [
             Mistake(float(values.std()), "std divides by count: a sample's standard deviation divides by count - 1", "Pass ddof=1."),
             Mistake(float(values.var(ddof=1)), "std is the variance: take its square root"),
@@ -206,7 +247,11 @@ def test_summarise(submission: Submission, size: int, seed: int) -> None:
                 help=f"The largest of {size} samples is no {percent}th percentile under another name.",
             )
         elif found[name] is None:
-            fail(f"{name} is None although {size} samples are enough", f"expected: a number from {needed} samples on")
+            fail(
+                f"{name} is None although {size} samples are enough",
+                f"expected: a number from {needed} samples on" + ("" if values.any() else "; here all samples are 0, so it is 0"),
+                help="" if values.any() else _ZERO,
+            )
         else:
             tail = Mistake(float(np.percentile(values, 100 - percent)), f"{name} is taken from the wrong end")
             compare.close(found[name], float(np.percentile(values, percent)), name, help="np.percentile(samples, ...)", mistakes=[tail])
@@ -310,6 +355,26 @@ def _same_rows(found: Sequence[tuple[str, str, float]], wanted: Sequence[tuple[s
         return False
     pairs = zip(sorted(found), sorted(wanted), strict=True)
     return all(one[:2] == other[:2] and abs(one[2] - other[2]) <= 1e-6 * max(1.0, other[2]) for one, other in pairs)
+
+
+def _unnamed(found: Sequence[tuple[str, str, float]], wanted: Sequence[tuple[str, str, float]]) -> Mistake:
+    """What can be said of a wrong table that fits no known mistake."""
+    told = {(layer, kernel): us for layer, kernel, us in found}
+    right = {(layer, kernel): us for layer, kernel, us in wanted}
+    if len(told) == len(found) and told.keys() == right.keys():
+        if any(all(us == round(right[place], digits) for place, us in told.items()) for digits in range(3)):
+            return Mistake(None, "the durations are rounded", "Give the sums as they are; round only what you print.")
+        help = "The layers and kernels are right. Each row has the sum of duration_us of all its events, in microseconds."
+        return Mistake(None, "the durations of kernel_table's rows are wrong", help)
+    of_layers: dict[str, float] = {}
+    for layer, _, us in wanted:
+        of_layers[layer] = of_layers.get(layer, 0.0) + us
+    by_layer = {layer: us for layer, _, us in found}
+    once = len(by_layer) == len(found) < len(wanted) and by_layer.keys() == of_layers.keys()
+    if once and all(abs(us - of_layers[layer]) <= 1e-6 * max(1.0, us) for layer, us in by_layer.items()):
+        return Mistake(None, BY_LAYER, "One row a layer and kernel: a layer with two kernels has two rows.")
+    help = "Split what stands before the colon at '/', and look for the part that is a layer's name, or that name with _ and a number."
+    return Mistake(None, "kernel_table's rows are wrong", help)
 
 
 def _written(rows: Sequence[tuple[Any, Any, float]]) -> str:

@@ -13,7 +13,7 @@ from grader.checks import compare, expected
 from grader.checks.check import check
 from grader.checks.compare import Mistake, fail, require
 from grader.checks.findings import each, finding, supported
-from grader.checks.scripted_clock import CLASSES, ScriptedClock
+from grader.checks.scripted_clock import CLASSES, Call, ScriptedClock
 from grader.checks.verdict import judge_together
 from grader.errors import ResultsError
 from grader.host.submission import Submission
@@ -22,12 +22,14 @@ from grader.rubric.real_run import agrees_with_ours
 from grader.rubric.timed_region import (
     REGION,
     clock_was_read,
+    clock_was_read_twice,
     each_was_waited_for,
     nothing_was_printed,
     right_figures,
     right_loop,
     right_sweep,
     right_warmup,
+    right_warmup_images,
     steady_clock,
     timed,
     warmup_was_waited_for,
@@ -48,12 +50,15 @@ def test_online_loop(submission: Submission, rng: np.random.Generator) -> None:
 
 @check(points=2)
 def test_online_warmup(submission: Submission, rng: np.random.Generator) -> None:
-    """Warm-up calls come before the clock starts, as many as asked for, and none of them is timed."""
+    """Warm-up calls come before the clock starts, as many as asked for, take the images in order, and none of them is timed."""
     count = _draw(rng, 6, 12)
+    benches = []
     for images, warmup in ((count, _draw(rng, 4, 6)), (count, None), (count, 0), (2, 5)):
         bench = ScriptedClock(rng, images)
         _time_online(submission, bench, **({} if warmup is None else {"warmup": warmup}))
         right_warmup(bench, 1, DEFAULT_WARMUP if warmup is None else warmup)
+        benches.append(bench)
+    right_warmup_images([(bench.warmup, len(bench.images)) for bench in benches], 1)
 
 
 @check(points=2)
@@ -79,6 +84,7 @@ def test_online_figures(submission: Submission, rng: np.random.Generator) -> Non
         benches.append(bench)
     nothing_was_printed(benches)
     steady_clock(submission, "time_online")
+    clock_was_read_twice(benches)
 
 
 @check(points=4)
@@ -120,13 +126,17 @@ def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None
         each_was_waited_for(bench)
     nothing_was_printed(benches)
     # The other ways to be called: no warm-up, the default one, and a batch larger than all images together.
+    others: list[tuple[ScriptedClock, int]] = []
     for count, batch_size, warmup in ((2 * size, size, 0), (2 * size, size, None), (size, size + 3, 1)):
         bench = ScriptedClock(rng, count)
         timing = _time_batches(submission, bench, batch_size, **({} if warmup is None else {"warmup": warmup}))
-        if batch_size <= count:  # whether a larger batch is told as it was asked for or as it was is left open
-            right_figures(timing, bench, batch_size)
+        right_figures(timing, bench, batch_size)
         right_warmup(bench, batch_size, DEFAULT_WARMUP if warmup is None else warmup)
+        others.append((bench, batch_size))
     steady_clock(submission, "time_batches")
+    clock_was_read_twice(benches)
+    for bench, batch_size in [*((bench, size) for bench in benches), *others]:
+        right_warmup_images([(bench.warmup, len(bench.images))], batch_size)
 
 
 @check(points=2)
@@ -138,7 +148,11 @@ def test_sweeps(submission: Submission, rng: np.random.Generator) -> None:
 
     def online(bench: ScriptedClock, counts: Sequence[int], warmup: int | None, *given: Any) -> None:
         timings = submission.timing.online_sweep(_predict(submission, bench), bench.images, *given, clock=bench.clock, **options(warmup))
-        right_sweep("online_sweep", timings, bench, [(count, 1) for count in counts], DEFAULT_WARMUP if warmup is None else warmup)
+        settings = [(count, 1) for count in counts]
+        found = right_sweep("online_sweep", timings, bench, settings, DEFAULT_WARMUP if warmup is None else warmup)
+        warmups.extend(zip(found, counts, strict=True))
+
+    warmups: list[tuple[Sequence[Call], int]] = []
 
     def batches(bench: ScriptedClock, sizes: Sequence[int], warmup: int | None, *given: Any) -> None:
         timings = submission.timing.batch_sweep(_predict(submission, bench), bench.images, *given, clock=bench.clock, **options(warmup))
@@ -149,13 +163,17 @@ def test_sweeps(submission: Submission, rng: np.random.Generator) -> None:
         counts = [int(count) for count in rng.permutation([3, 5, 8, 9])]
         online(ScriptedClock(rng, 12), counts, 2, counts)
         online(ScriptedClock(rng, 12), counts[:2], None, counts[:2])
+        online(ScriptedClock(rng, 6), [4, 2, 4], 1, [4, 2, 4])
         online(ScriptedClock(rng, max(ONLINE_COUNTS)), ONLINE_COUNTS, 1)
         steady_clock(submission, "online_sweep")
+        right_warmup_images(warmups, 1, "online_sweep")
 
     def batch_sweep() -> None:
         sizes = [int(size) for size in rng.permutation([2, 3, 4, 6])]
         batches(ScriptedClock(rng, 11), sizes, 2, sizes)
         batches(ScriptedClock(rng, 11), sizes[:2], None, sizes[:2])
+        batches(ScriptedClock(rng, 5), [2, 8], 1, [2, 8])
+        batches(ScriptedClock(rng, 5), [3, 2, 3], 1, [3, 2, 3])
         batches(ScriptedClock(rng, 230), BATCH_SIZES, 1)
         steady_clock(submission, "batch_sweep")
 

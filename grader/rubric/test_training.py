@@ -48,11 +48,10 @@ from grader.rubric.stopping_rules import (
     WRONG_STOPS,
     WRONG_TRAININGS,
     Script,
-    draw_scripts,
     explanation,
-    long_script,
     reach,
     stop,
+    telling_scripts,
 )
 
 LOW: Final = 10 / CLASSES
@@ -112,9 +111,10 @@ def test_early_stopping(submission: Submission, losses: list[float], min_delta: 
         named = explanation(WRONG_STOPS, _BATTERY, [ask(*case) for case in _BATTERY])
         if named is None and ask([loss - losses[0] - 100.0 for loss in losses], min_delta, patience) == expected:
             named = NOT_THE_FIRST
+        fault = "ends in the wrong place" if found[0] != expected[0] else "ends where it should, but best_epoch is wrong"
         ask(losses, min_delta, patience)  # so that this is the call that the student is shown
         fail(
-            f"early_stopping: {named.summary}" if named else "early_stopping ends in the wrong place",
+            f"early_stopping: {named.summary}" if named else f"early_stopping {fault}",
             f"val_losses = {losses}, min_delta = {min_delta}, patience = {patience}",
             f"expected: epochs_run {expected[0]}, best_epoch {expected[1]}",
             f"received: epochs_run {found[0]}, best_epoch {found[1]}",
@@ -125,7 +125,7 @@ def test_early_stopping(submission: Submission, losses: list[float], min_delta: 
 @check(points=3)
 def test_train_stops(submission: Submission, rng: np.random.Generator) -> None:
     """Training ends where early stopping or the epoch limit ends it, and the history has one number for each epoch."""
-    scripts = [*draw_scripts(rng, 7), long_script(rng)]
+    scripts = telling_scripts(rng, 8)
     runs = train_all(submission, scripts)
     # What an earlier training left behind is another check's matter: a run that is wrong is judged alone in a new worker.
     for place in [place for place, script in enumerate(scripts) if runs[place].epochs_run != script.epochs_run]:
@@ -150,11 +150,14 @@ def test_train_stops(submission: Submission, rng: np.random.Generator) -> None:
 @check(points=3)
 def test_train_restores(submission: Submission, rng: np.random.Generator) -> None:
     """After training the model has the weights of the best epoch, whether the rule or the epoch limit ended it."""
-    scripts = restoring(draw_scripts(rng, 60))
+    scripts = restoring(rng)
     runs = train_all(submission, scripts)
 
-    def right(script: Script, run: Run) -> bool:
+    def has_best(script: Script, run: Run) -> bool:
         return abs(run.epoch_of_weights - script.best_of(round(run.epochs_run))) < 0.01
+
+    def right(script: Script, run: Run) -> bool:
+        return has_best(script, run) and not run.averages_are_later
 
     for place in [place for place, script in enumerate(scripts) if not right(script, runs[place])]:
         runs[place] = train_alone(submission, scripts[place])
@@ -165,24 +168,30 @@ def test_train_restores(submission: Submission, rng: np.random.Generator) -> Non
         return
     script, run = scripts[wrong], runs[wrong]
     summary, advice = restoring_mistake(scripts, runs, right)
+    averages = (f"those that are not trained: after epoch {math.ceil(run.epoch_of_averages)}",) if run.averages_are_later else ()
     fail(
         f"train: {summary}",
         *described(script),
         f"epochs run: {run.epochs_run:g}",
         f"expected: the weights after epoch {script.best_of(round(run.epochs_run))}",
-        f"received: the weights after epoch {run.epoch_of_weights:.4g}",
+        f"received: the weights after epoch {abs(run.epoch_of_weights):.4g}",
+        *averages,
         help=advice,
+        # The lab's own network has no weights that are not trained: little is lost with these alone.
+        earned=0.8 if all(map(has_best, scripts, runs)) else 0.0,
     )
 
 
 @check(points=1, needs=("train_stops",))
 def test_train_repeats(submission: Submission, rng: np.random.Generator) -> None:
     """A second training in the same program does not depend on the first."""
-    # The first ends with a loss that the second never reaches, so that whatever is kept shows.
+    # The first ends with a loss that the second never reaches, and the second has a rule of its own, so that whatever is kept shows.
     first = Script((1.4, 1.2, 0.8, 0.9, 0.95, 1.0), (1.3, 1.2, 1.1, 1.0, 0.9, 0.8), (0.125, 0.5, 1.0, 0.5, 0.25, 0.25))
     start = 2.0 + round(float(rng.uniform(0.0, 0.5)), 3)
-    steps = (0.0, -0.2, -0.4, -0.38, -0.6, -0.59, -0.595)
-    second = Script(tuple(start + step for step in steps), (1.7, 1.6, 1.5, 1.4, 1.3, 1.2, 1.1), (0.125, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5))
+    # By the rule (0.05, 3) it ends after epoch 6, best 3; by (0.01, 2) after 6, best 4; by (0.01, 3) after 9; by (0.05, 2) after 5.
+    losses = tuple(start - step for step in (0.0, 0.2, 0.4, 0.42, 0.38, 0.39, 0.6, 0.59, 0.595))
+    train_losses = tuple(1.7 - 0.1 * epoch for epoch in range(len(losses)))
+    second = Script(losses, train_losses, (0.125, 0.25, 0.25, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25), 0.05, 3)
     train_alone(submission, first)
     after = Lesson(submission, second).train()
     if (after.epochs_run, round(after.epoch_of_weights, 2)) == (second.epochs_run, second.best_of(second.epochs_run)):
@@ -190,12 +199,15 @@ def test_train_repeats(submission: Submission, rng: np.random.Generator) -> None
     alone = train_alone(submission, second)
     if (after.epochs_run, round(after.epoch_of_weights, 2)) == (alone.epochs_run, round(alone.epoch_of_weights, 2)):
         return  # the same mistake both times: that is what train_stops and train_restores look at
+    kept_rule = (round(after.epochs_run), round(after.epoch_of_weights)) == stop(second.losses, *first.rule)
     fail(
-        "train: the second training of a program goes wrong: something is kept from the first one",
+        "train: the second training of a program follows min_delta and patience of the first one"
+        if kept_rule
+        else "train: the second training of a program goes wrong: something is kept from the first one",
         *described(second),
         f"expected, as when it runs alone: {alone.epochs_run:g} epochs, weights of epoch {alone.epoch_of_weights:.4g}",
         f"received: {after.epochs_run:g} epochs, weights of epoch {after.epoch_of_weights:.4g}",
-        help="Make a new callback inside train for each training: a callback object keeps its best loss, count and weights.",
+        help="Make a new callback inside train for each training: a callback object keeps its rule, best loss, count and weights.",
     )
 
 
@@ -209,9 +221,10 @@ def test_train_learns(submission: Submission, rng: np.random.Generator) -> None:
     def draw(count: int, last: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
         labels = rng.permutation(np.arange(count) % classes)
         points = centres[labels] + rng.normal(0, 0.8, (count, features))
-        return np.column_stack([points, np.full(count, last)]).astype(np.float32), labels.astype(np.int32)
+        return np.column_stack([points, np.zeros(count), np.full(count, last)]).astype(np.float32), labels.astype(np.int32)
 
-    # The last feature is 0 but for validation: only who trains on it changes what the model makes of that feature.
+    # The last feature is 0 but for validation: only who trains on it changes what the model makes of that feature. The one before is 0
+    # everywhere: no training changes what the model makes of it.
     train_part, val_part, (images, labels) = draw(384), draw(96, 0.25), draw(400)
     kit = submission.tools.learnable_problem(*train_part, *val_part, classes)
     fresh = submission.tools.weights(kit["model"])
@@ -236,6 +249,12 @@ def test_train_learns(submission: Submission, rng: np.random.Generator) -> None:
         help="Look whether train_data and val_data are exchanged, and whether the model that was given is the one that is trained.",
     )
     trained = submission.tools.weights(kit["model"])
+    require(
+        np.array_equal(fresh[0][-2], trained[0][-2]),
+        "train gives the model other weights before it trains it",
+        "a feature that is 0 in all data has other weights after the training",
+        help="The model is trained from the weights it has: do not draw, build or load others first.",
+    )
     require(
         np.array_equal(fresh[0][-1], trained[0][-1]),
         "train trains on the validation data",

@@ -16,6 +16,12 @@ REGION: Final = "The timed region is: start = clock(), then a call and its wait 
 LAZY: Final = "predict may return before its work is done: np.asarray(result) waits for it."
 _TEN_TIMES: Final = "The first call with a batch of a size takes about ten times as long as the rest: TensorFlow builds its graph then."
 _CALLS: Final = "count is the number of calls, not of images"
+_TWICE: Final = "Read it twice: start = clock() before the first call, and clock() - start after the last. A look at it takes time too."
+_OTHER_IMAGES: Final = 0.5
+"""Part of the points that is left where a warm-up takes other images than it should: it has warmed up all the same."""
+
+_MORE_READINGS: Final = 0.5
+"""Part of the points that is left where the clock is read between the calls and the figures follow from it all the same."""
 
 
 _FURTHER: Final[dict[str, list[int]]] = {"time_online": [], "time_batches": [2]}
@@ -144,6 +150,63 @@ def right_warmup(bench: ScriptedClock, batch_size: int, warmup: int) -> None:
         fail(f"a warm-up call takes {wrong[0]} images, not a full batch of the size that is timed", *sides, help=_TEN_TIMES)
 
 
+def right_warmup_images(warmups: Sequence[tuple[Sequence[Call], int]], batch_size: int, name: str = "") -> None:
+    """Holds that warm-up calls take the images in order, as the handout says.
+
+    What comes when the images run out can be read in more than one way, so the last of them, and what is after it, is left open. So is
+    whether batches come one after the other or one of them again and again.
+
+    Args:
+        warmups: Of each measurement the warm-up calls and how many images it has.
+        batch_size: Images a call that were asked for; 1 for online inference.
+        name: The function, where the check is about more than one.
+
+    Raises:
+        CheckFailed: It is not so; half of the points are left. It comes last, so that it hides no other mistake.
+    """
+    of = f"{name}: " if name else ""
+    for calls, count in warmups:
+        full = min(batch_size, count)
+        wanted = [batch for batch in in_batches(count, batch_size) if len(batch) == full]
+        found = [call.images for call in calls]
+        held = len(wanted) - 1 if batch_size == 1 else 1
+        sides = (
+            f"expected: {_flat(wanted[: len(found)])}" + (", from the first again when they run out" if len(found) > len(wanted) else ""),
+            f"received: {_flat(found)}",
+        )
+        if UNKNOWN in sum(found, ()):
+            advice = "Take slices of images as they are."
+            fail(f"{of}a warm-up call takes an image that is none of those passed", *sides, help=advice, earned=_OTHER_IMAGES)
+        if found[:held] == wanted[: min(held, len(found))]:
+            continue
+        if len(found) > 1 and len(set(found)) == 1:
+            what = "every warm-up call takes the same image" if full == 1 else "every warm-up call takes the same images"
+        else:
+            what = "the warm-up calls do not take the images in order from the first"
+        advice = "Warm-up call i takes images[i : i + 1], and begins with image 0 again when they run out: i % len(images)."
+        fail(f"{of}{what}", *sides, help=advice if full == 1 else "The first warm-up call takes images[:batch_size].", earned=_OTHER_IMAGES)
+
+
+def clock_was_read_twice(benches: Sequence[ScriptedClock]) -> None:
+    """Holds that the clock is read twice, not between the calls as well.
+
+    Args:
+        benches: Runs whose figures follow from the first reading and the last.
+
+    Raises:
+        CheckFailed: It is not so; half of the points are left. It comes last, so that it hides no other mistake.
+    """
+    for bench in benches:
+        if len(bench.times) > 2:
+            fail(
+                "the clock is read between the calls too, which is timed with them",
+                "expected: two readings of clock()",
+                f"received: {len(bench.times)}, for {len(bench.timed)} calls",
+                help=_TWICE,
+                earned=_MORE_READINGS,
+            )
+
+
 def warmup_was_waited_for(bench: ScriptedClock) -> None:
     """Holds that no work of the warm-up is left over when the clock starts.
 
@@ -232,19 +295,25 @@ def right_figures(timing: Any, bench: ScriptedClock, batch_size: int) -> None:
     clock_was_read(bench)
     if len(bench.times) > 2:
         within = f"total_s is not the time between two readings of the clock, which is read {len(bench.times)} times"
-        compare.close(found["total_s"], bench.total_s, "total_s", mistakes=[Mistake(found["total_s"], within, "Read it twice.")])
+        compare.close(found["total_s"], bench.total_s, "total_s", mistakes=[Mistake(found["total_s"], within, _TWICE)])
     _follow(found, len(bench.images), batch_size, bench.total_s)
 
 
-def _follow(found: Mapping[str, Any], count: int, batch_size: int, total_s: float, of: str = "") -> None:
-    """Holds that all figures follow from the images, the batch size and the time between the readings."""
+def _follow(found: Mapping[str, Any], count: int, batch_size: int, total_s: float, of: str = "", between: int = 0) -> None:
+    """Holds that all figures follow from the images, the batch size and the time between the readings; `between` are further readings."""
     calls = len(in_batches(count, batch_size))
     rounded_up = calls * batch_size
     padded = "images are counted as batches x batch_size, although the last batch has fewer"
     given = compare.integer(found["count"], f"count{of}")
     compare.equal(given, count, f"count{of}", mistakes=[Mistake(rounded_up, padded), Mistake(calls, _CALLS)])
-    compare.equal(compare.integer(found["batch_size"], f"batch_size{of}"), batch_size, f"batch_size{of}")
-    compare.close(found["total_s"], total_s, f"total_s{of}", help=REGION, mistakes=[Mistake(1000 * total_s, "total_s is in milliseconds")])
+    told = compare.integer(found["batch_size"], f"batch_size{of}")
+    # Whether a batch larger than all images is told as it was asked for or as it was is left open.
+    compare.equal(told, count if told == count < batch_size else batch_size, f"batch_size{of}")
+    wrong_totals = [Mistake(1000 * total_s, "total_s is in milliseconds")]
+    if between:
+        within = f"the clock is read between the calls too, {between} times, and total_s{of} does not follow from the two that count"
+        wrong_totals.append(Mistake(found["total_s"], within, _TWICE))
+    compare.close(found["total_s"], total_s, f"total_s{of}", help=REGION, mistakes=wrong_totals)
     compare.close(
         found["latency_ms"],
         1000 * total_s / calls,
@@ -304,7 +373,7 @@ def steady_clock(submission: Submission, function: str) -> None:
         )
 
 
-def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tuple[int, int]], warmup: int) -> None:
+def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tuple[int, int]], warmup: int) -> list[list[Call]]:
     """Holds that a sweep made one whole measurement for each setting.
 
     Args:
@@ -314,15 +383,21 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
         settings: Number of images and batch size of each measurement, in order.
         warmup: Warm-up calls of each.
 
+    Returns:
+        The warm-up calls of each measurement.
+
     Raises:
         CheckFailed: It is not so; the mistake is named where it is known.
     """
-    rows = compare.sequence(timings, f"{name}'s result", length=len(settings))
+    rows = compare.sequence(timings, f"{name}'s result")
+    _one_each(name, len(rows), settings)
     plans = [in_batches(count, batch_size) for count, batch_size in settings]
     needed = sum(len(plan) + warmup for plan in plans)
     asked = f"settings (images, batch size): {settings}, warmup = {warmup}"
     calls = list(bench.calls)
     totals: list[float] = []
+    between: list[int] = []
+    warmups: list[list[Call]] = []
     if warmup and len(bench.calls) == needed - warmup * (len(plans) - 1):
         fail(f"{name} warms up only before the first measurement", asked, help=f"Each measurement has a warm-up of its own. {_TEN_TIMES}")
     for number, plan in enumerate(plans):
@@ -348,6 +423,8 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
         if not 0 < start <= end < len(bench.times) or any(call.readings == start for call in before):
             fail(f"{where}: the clock is not read just before the first call and after the last", asked, help=REGION)
         totals.append(bench.times[end] - bench.times[start - 1])
+        between.append(end - start)
+        warmups.append(before)
         late = [call for call in before if call.number in bench.unfinished[start - 1]]
         require(not late, f"{where}: the clock starts before the warm-up is done", asked, help=LAZY)
         late = [call for call in measured if call.number in bench.overtaken or call.number in bench.unfinished[end]]
@@ -355,7 +432,22 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
     require(not calls, f"{name} makes more calls than its measurements need", asked, f"calls too many: {len(calls)}")
     for number, (row, (count, batch_size)) in enumerate(zip(rows, settings, strict=True)):
         what = f"{name}'s item {number}"
-        _follow(compare.record(row, FIELDS, what, "Timing"), count, batch_size, totals[number], f" of {what}")
+        _follow(compare.record(row, FIELDS, what, "Timing"), count, batch_size, totals[number], f" of {what}", between[number])
+    return warmups
+
+
+def _one_each(name: str, found: int, settings: list[tuple[int, int]]) -> None:
+    """Holds that there is an item for each setting."""
+    sides = (f"settings (images, batch size): {settings}", f"expected: {len(settings)} items", f"received: {found} items")
+    if found == len(settings):
+        return
+    if found == len(set(settings)):
+        advice = "One measurement an item of the list, in its order. A dict or a set keeps only one of those that are equal."
+        fail(f"{name} measures a setting that comes twice only once", *sides, help=advice)
+    if found == sum(size <= count for count, size in settings):
+        advice = "Measure it like the others: its one call takes all images."
+        fail(f"{name} leaves out a batch size that is larger than the number of images", *sides, help=advice)
+    fail(f"{name}'s result has the wrong length", *sides, help="One measurement a setting, in the order given.")
 
 
 def _sizes(batches: Sequence[Sequence[int]]) -> str:

@@ -13,10 +13,11 @@ import numpy.typing as npt
 from hypothesis import strategies as st
 
 from grader.checks.compare import Mistake, fail, integer, require, show
-from grader.checks.xplane import TraceEvent, owner, read_trace, traces_in
+from grader.checks.xplane import TraceEvent, owner, owners, read_trace, traces_in
 
 PICTURE_SHAPE: Final = (24, 24, 3)
 OVERLOOKED: Final = "layers with a number that Keras added are overlooked"
+BY_LAYER: Final = "kernels of one layer are thrown together: the table is keyed by layer alone"
 
 _ONE_CALL: Final = "Make the warm-up calls first, then open the profiler, make one call, wait for its result, and close the profiler."
 _LAZY: Final = "predict may return before its work is done: np.asarray(result) waits for it."
@@ -46,6 +47,13 @@ class TracedCalls:
         wanted = f"expected: shape (1, {', '.join(str(size) for size in self._image.shape)})"
         if not isinstance(batch, np.ndarray) or batch.dtype.kind != "f":
             fail("capture_trace should call predict with the image as a float32 array", wanted, f"received: {show(batch)}")
+        if batch.dtype != np.float32:
+            fail(
+                f"capture_trace calls predict with a {batch.dtype} array, not with a float32 one",
+                wanted,
+                f"received: {show(batch)}",
+                help="Pass the image as it is: with another dtype TensorFlow builds another graph, or converts the batch first.",
+            )
         if batch.shape == self._image.shape:
             fail(
                 "capture_trace calls predict with an image that has no batch axis",
@@ -122,8 +130,7 @@ def right_trace(calls: TracedCalls, folder: Path, layers: Sequence[dict[str, Any
     events = read_trace(found[0])
     convolutions = [layer["name"] for layer in layers if layer["kind"] == "Conv2D"]
     runs = dict.fromkeys(convolutions, 0)
-    for event in events:
-        place = owner(event.name, convolutions)
+    for place in owners(events, convolutions):
         if place is not None and "Conv2D" in place[1]:
             runs[place[0]] += 1
     counted = f"runs of each convolution's kernel in the trace (warmup = {warmup}): {', '.join(f'{k}: {n}' for k, n in runs.items())}"
@@ -142,8 +149,30 @@ def right_trace(calls: TracedCalls, folder: Path, layers: Sequence[dict[str, Any
         min(runs.values()) == 1, "the trace ends before the work is done: kernels of some convolutions are missing", counted, help=_LAZY
     )
     last = layers[-1]["name"]
-    if not any(owner(event.name, [last]) for event in events):
+    if not any(owners(events, [last])):
         fail("the trace ends before the work is done: it has no kernel of the last layer", f"last layer: {last}", help=_LAZY)
+
+
+def right_places(folders: Sequence[Path]) -> None:
+    """Holds that traces lie where the handout says: log_dir/plugins/profile/<run>/<host>.xplane.pb.
+
+    Args:
+        folders: What `capture_trace` was given as `log_dir`, each with one trace under it.
+
+    Raises:
+        CheckFailed: It is not so; most of the points are left. It comes last, so that it hides no other mistake.
+    """
+    for folder in folders:
+        for path in traces_in(folder):
+            place = path.relative_to(folder)
+            if place.parts[:2] != ("plugins", "profile") or len(place.parts) != 4:
+                fail(
+                    "the trace is written to a folder within log_dir, not to log_dir itself",
+                    "expected: log_dir/plugins/profile/<run>/<host>.xplane.pb",
+                    f"received: log_dir/{show(place.as_posix(), kind=False)[1:-1]}",
+                    help="Pass log_dir itself to the profiler, which adds plugins/profile/<run>: str(log_dir).",
+                    earned=0.75,
+                )
 
 
 def _right_calls(calls: TracedCalls, warmup: int) -> None:
@@ -185,6 +214,11 @@ _OTHERS: Final = (
 """Events of no layer; some have a layer's name in their own."""
 
 _TELLING_NAMES: Final = (
+    "sequential_1/conv.1_3/Relu:_FusedConv2D",
+    "sequential_1/convx1_2/Relu:_FusedConv2D",
+    "sequential_1/conv10/Relu",
+    "sequential_1/conv10:_FusedConv2D",
+    "sequential_1/dense_17/BiasAdd:_FusedMatMul",
     "sequential_1/conv1_2/Relu:_FusedConv2D",
     "sequential_1/conv1_1/Relu:_FusedConv2D",
     "sequential_1/conv1_1_1/Relu:_FusedConv2D",
@@ -197,9 +231,20 @@ _TELLING_NAMES: Final = (
 )
 TELLING: Final = (
     [{"name": name, "start_us": 1.0 * place, "duration_us": 2.0**place} for place, name in enumerate(_TELLING_NAMES)],
-    ["conv1", "conv1_1", "conv10", "dense"],
+    ["conv1", "conv1_1", "conv10", "dense", "conv.1"],
 )
 """Events and names of layers from which every known mistake makes another table: what a function makes of them tells which it has."""
+
+
+def _case(layer_name: str, *names: str) -> tuple[list[dict[str, Any]], list[str]]:
+    return [{"name": name, "start_us": 10.0 * place, "duration_us": 2.0 + 4.0 * place} for place, name in enumerate(names)], [layer_name]
+
+
+ODD_NAMES: Final = (
+    _case("conv1", "sequential_1/conv1_2:_FusedConv2D"),
+    _case("conv.1", "sequential_1/conv.1_2/Relu:_FusedConv2D", "sequential_1/convx1_2/Relu:_FusedConv2D"),
+)
+"""Events and names of layers that are drawn too seldom: the layer as the last part, a dot in the layer's name."""
 
 
 def _kernel_names(layer_names: Sequence[str]) -> st.SearchStrategy[str]:
@@ -262,7 +307,6 @@ def wrong_tables(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> li
     for (layer, kernel), us in owned:
         only_layer[layer] = (only_layer.get(layer, (kernel, 0.0))[0], only_layer.get(layer, (kernel, 0.0))[1] + us)
     last_kernel = {layer: kernel for (layer, kernel), _ in owned}
-    by_layer = "kernels of one layer are thrown together: the table is keyed by layer alone"
     key = "Key it by layer and kernel."
     mistakes = [
         Mistake(_summed(events, layer_names, _exact), OVERLOOKED, "Keras may add a number: part conv2_1 is layer conv2."),
@@ -281,8 +325,8 @@ def wrong_tables(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> li
             "a part that only begins with a layer's name is taken for the layer: conv10 is not conv1",
             "Compare whole parts of the path, split at '/'.",
         ),
-        Mistake([(layer, kernel, us) for layer, (kernel, us) in only_layer.items()], by_layer, key),
-        Mistake([(layer, last_kernel[layer], us) for layer, (_, us) in only_layer.items()], by_layer, key),
+        Mistake([(layer, kernel, us) for layer, (kernel, us) in only_layer.items()], BY_LAYER, key),
+        Mistake([(layer, last_kernel[layer], us) for layer, (_, us) in only_layer.items()], BY_LAYER, key),
         Mistake(
             [(*place, us) for place, us in owned],
             "events of one kernel in one layer are not added up: each has a row of its own",
@@ -292,6 +336,21 @@ def wrong_tables(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> li
             [(*place, us) for place, us in dict(owned).items()],
             "of several events of one kernel only the last one counts",
             "Add the durations up.",
+        ),
+        Mistake(
+            _summed(events, layer_names, _not_the_last),
+            "the last part of the path is never looked at: it can be the layer's name too",
+            "Look at every part of what stands before the colon.",
+        ),
+        Mistake(
+            _summed(events, layer_names, _as_pattern),
+            "a layer's name is used as a pattern: its dot then stands for any character",
+            "re.escape(name) makes a pattern that fits the name itself.",
+        ),
+        Mistake(
+            _summed(events, layer_names, _one_digit),
+            "a number of two digits that Keras added is overlooked: conv2_17 is layer conv2",
+            r"The number may have several digits: _\d+, not _\d.",
         ),
     ]
     return [Mistake(sorted(mistake.value), mistake.summary, mistake.help) for mistake in mistakes]
@@ -324,6 +383,21 @@ def _number_off_first(name: str, layer_names: Sequence[str]) -> tuple[str, str] 
         return next((form for form in (re.sub(r"_\d+$", "", part), part) if form in layer_names), None)
 
     return _first(name, fits)
+
+
+def _not_the_last(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    path, _, kernel = name.partition(":")
+    return owner(f"{path.rpartition('/')[0]}:{kernel}", layer_names)
+
+
+def _as_pattern(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    return owner(name, layer_names) or _first(
+        name, lambda part: next((layer for layer in layer_names if re.fullmatch(rf"{layer}_\d+", part)), None)
+    )
+
+
+def _one_digit(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    return _exact(name, layer_names) or _first(name, lambda part: stem if (stem := re.sub(r"_\d$", "", part)) in layer_names else None)
 
 
 def _substring(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:

@@ -11,7 +11,8 @@ from conftest import STUBS, chaffs, documented, lost, told, wheats
 from grader.checks.xplane import TraceEvent, kernel_times
 from grader.outcomes import CheckFailed
 from grader.results import State
-from grader.rubric.traces import TELLING, TracedCalls, wrong_tables
+from grader.rubric.test_profiling import _unnamed
+from grader.rubric.traces import TELLING, TracedCalls, right_places, wrong_tables
 
 OTHERS = "profiling_findings or timing_findings or online_figures"
 """Quick checks of this section and of another one, which are graded with a chaff's own."""
@@ -90,6 +91,8 @@ def test_traces_that_do_not_fit(graded, reference, tmp_path, change, words):
         (np.zeros((2, 4, 4, 3), np.float32), "wrong shape"),
         (np.ones((1, 4, 4, 3), np.float32), "another image"),
         (np.zeros((1, 4, 4, 3), np.int64), "float32 array"),
+        (np.zeros((1, 4, 4, 3), np.float64), "a float64 array"),
+        (np.zeros((1, 4, 4, 3), np.float16), "a float16 array"),
         (np.full((1, 4, 4, 3), np.nan, np.float32), "another image"),
         ("an image", "float32 array"),
     ],
@@ -109,6 +112,36 @@ def test_forged_trace_without_a_call(graded, reference, tmp_path):
     )
     (check,) = graded(tmp_path, "capture_trace").checks
     assert (check.state, check.feedback.summary) == (State.FAILED, "capture_trace never calls predict")
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([("conv1", "A", 2.1), ("conv1", "B", 5.2)], "rounded"),
+        ([("conv1", "A", 2.0), ("conv1", "B", 5.0)], "rounded"),
+        ([("conv1", "A", 2.125), ("conv1", "B", 5.0)], "durations of kernel_table's rows are wrong"),
+        ([("conv1", "C", 7.375)], "keyed by layer alone"),
+        ([("conv1", "A", 2.125)], "kernel_table's rows are wrong"),
+        ([], "kernel_table's rows are wrong"),
+    ],
+)
+def test_table_of_no_known_mistake(found, words):
+    """Where no known mistake fits, what is right in a table is not blamed."""
+    assert words in _unnamed(found, [("conv1", "A", 2.125), ("conv1", "B", 5.25)]).summary
+
+
+def test_place_of_the_trace(tmp_path):
+    """A trace lies in a folder of its run under log_dir/plugins/profile; elsewhere most of the points are left."""
+    for number, place in enumerate(("plugins/profile/one", "deeper/plugins/profile/one", "plugins/profile")):
+        folder = tmp_path / str(number) / place
+        folder.mkdir(parents=True)
+        (folder / "host.xplane.pb").write_bytes(b"")
+    right_places([tmp_path / "0"])
+    for number, place in ((1, "log_dir/deeper/plugins/profile/one/host.xplane.pb"), (2, "log_dir/plugins/profile/host.xplane.pb")):
+        with pytest.raises(CheckFailed, match="within log_dir") as error:
+            right_places([tmp_path / "0", tmp_path / str(number)])
+        assert f"received: {place}" in error.value.feedback.comparison
+        assert error.value.earned == 0.75
 
 
 def test_telling_trace_tells():

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from conftest import STUBS, chaffs, documented, lost, told, wheats
 
-from grader.checks.scripted_clock import CLASSES, FIRST_TIMES, UNKNOWN, ScriptedClock, in_batches
+from grader.checks.scripted_clock import CLASSES, FIRST_TIMES, UNKNOWN, Call, ScriptedClock, in_batches
 from grader.host.limits import for_check
 from grader.host.submission import Submission
 from grader.outcomes import CheckFailed
 from grader.results import State
 from grader.rubric.real_run import tells
+from grader.rubric.timed_region import right_warmup_images
 
 OTHERS = "profiling_findings or timing_findings or critical_kernel"
 """Quick checks of this section and of another one, which are graded with a chaff's own."""
@@ -151,6 +152,45 @@ def test_unsteady_clocks_are_named(graded, reference, tmp_path, clock, words):
     assert set(checks) == {"timing/online_figures", "timing/batch_figures", "timing/sweeps", "timing/real_run"}
     assert checks.pop("timing/real_run").state is State.COULD_NOT_RUN
     assert all(words in check.feedback.summary for check in checks.values())
+
+
+@pytest.mark.parametrize(
+    ("taken", "count", "batch_size"),
+    [
+        ([(0,), (1,), (2,), (0,), (1,)], 3, 1),
+        ([(0,), (1,), (0,), (1,)], 3, 1),  # the last image is left out: whether that is "in order" is left open
+        ([(0,), (0,), (0,)], 1, 1),
+        ([(0,), (0,), (0,)], 2, 1),
+        ([], 5, 1),
+        ([(0, 1), (2, 3), (0, 1)], 5, 2),
+        ([(0, 1), (2, 3), (4, 0)], 5, 2),
+        ([(0, 1), (0, 1), (0, 1)], 8, 2),
+        ([(0, 1, 2), (0, 1, 2)], 3, 9),
+    ],
+)
+def test_ways_to_take_images_for_a_warmup(taken, count, batch_size):
+    """Whatever the handout's words allow passes: what comes when the images run out can be read in more than one way."""
+    right_warmup_images([([Call(number, images, 0) for number, images in enumerate(taken)], count)], batch_size)
+
+
+@pytest.mark.parametrize(
+    ("taken", "count", "batch_size", "words"),
+    [
+        ([(0,), (0,), (0,)], 6, 1, "every warm-up call takes the same image"),
+        ([(5,), (5,)], 6, 1, "every warm-up call takes the same image"),
+        ([(1,), (2,), (3,)], 6, 1, "do not take the images in order"),
+        ([(0,), (2,), (1,)], 6, 1, "do not take the images in order"),
+        ([(3,)], 6, 1, "do not take the images in order"),
+        ([(0,), (UNKNOWN,)], 2, 1, "none of those passed"),
+        ([(2, 3), (0, 1)], 6, 2, "do not take the images in order"),
+        ([(UNKNOWN, UNKNOWN)], 6, 2, "none of those passed"),
+    ],
+)
+def test_other_images_for_a_warmup_are_named(taken, count, batch_size, words):
+    """What no reading allows costs half of the points."""
+    with pytest.raises(CheckFailed, match=words) as error:
+        right_warmup_images([([Call(number, images, 0) for number, images in enumerate(taken)], count)], batch_size)
+    assert error.value.earned == 0.5
 
 
 def test_other_steady_clocks_pass(graded, reference, tmp_path):

@@ -413,13 +413,16 @@ def test_wrong_rules_differ_on_the_battery() -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_scripts_tell_wrong_trainings_apart(seed: int) -> None:
     """Whatever the seed, the scripts of a run let no wrong training pass, stay clear of the rule's borders, and can be drawn."""
-    scripts = stopping_rules.draw_scripts(np.random.default_rng(seed), 7)
+    scripts = stopping_rules.telling_scripts(np.random.default_rng(seed), 8)
     right = [script.epochs_run for script in scripts]
-    assert any(run == len(script.losses) for run, script in zip(right, scripts, strict=True))
+    assert any(script.limited for script in scripts[:-1])
     for script in scripts:
         min_delta, patience = script.rule
         assert stopping_rules.stop([float(np.float32(loss)) for loss in script.losses], min_delta, patience)[0] == script.epochs_run
-    for rule in stopping_rules.WRONG_TRAININGS[:6]:
+    for rule in stopping_rules.WRONG_TRAININGS:
         assert [rule.gives(script) for script in scripts] != right, rule.summary
-    chosen = restoring(stopping_rules.draw_scripts(np.random.default_rng(seed), 60))
+    stopped, limited, _ = chosen = restoring(np.random.default_rng(seed))
     assert all(script.best_of(script.epochs_run) != script.epochs_run for script in chosen)
+    assert stopped.epochs_run < len(stopped.losses)
+    # One whose rule is met in the last epoch that is allowed would not tell who restores only when it is met.
+    assert limited.epochs_run - limited.best_of(limited.epochs_run) < limited.rule[1]

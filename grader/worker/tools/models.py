@@ -17,7 +17,7 @@ def make_network(layers: list[dict[str, Any]], input_shape: list[int]) -> Any:
     """A Sequential model of a grader's own design, with fresh weights.
 
     Args:
-        layers: One mapping a layer: `kind` (`Conv2D`, `MaxPooling2D`, `Flatten`, `Dense`) and the arguments of its Keras class.
+        layers: One mapping a layer: `kind` (`Conv2D`, `MaxPooling2D`, `Flatten`, `Dense`, `Dropout`) and the arguments of its Keras class.
         input_shape: Shape of one input, without the batch.
 
     Returns:

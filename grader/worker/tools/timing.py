@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import time
+import types
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -112,11 +114,15 @@ def stands_still_with_the_day(module: str, function: str, arguments: list[Any]) 
         arguments: what comes after these.
 
     Returns:
-        Whether its `total_s` is not above 0, or it divides by such a time; not where it goes wrong in another way.
+        Whether its `total_s` is not above 0, or it divides by such a time; not where it goes wrong in another way. True as well where the
+        function that it takes for its clock names what gives the date, and no clock that only goes forwards.
     """
     import tensorflow as tf
 
     student = student_module(module)
+    parameter = inspect.signature(getattr(student, function)).parameters.get("clock")
+    if parameter is not None and _names_the_date(parameter.default):
+        return True
     now, now_ns = time.time(), time.time_ns()
     stopped = {time.time: lambda: now, time.time_ns: lambda: now_ns}
     places = [(place, name, value) for place in (time, student) for name, value in vars(place).items() if _is_one_of(value, stopped)]
@@ -139,6 +145,25 @@ def stands_still_with_the_day(module: str, function: str, arguments: list[Any]) 
             setattr(place, name, value)
 
 
+_DATE: Final = {"now", "utcnow", "today", "datetime64", "timestamp", "CLOCK_REALTIME", "time_ns", "ctime", "localtime"}
+_FORWARDS: Final = {"perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW"}
+
+
+def _names_the_date(clock: Any) -> bool:
+    """Whether a clock's code names a function that gives the date, and none that only goes forwards."""
+    while isinstance(clock, functools.partial):
+        clock = clock.func
+    names: set[str] = set()
+    # A function, a method, or an object that can be called.
+    waiting = [getattr(getattr(one, "__func__", one), "__code__", None) for one in (clock, vars(type(clock)).get("__call__"))]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, types.CodeType):
+            names |= {*one.co_names, *one.co_freevars}
+            waiting += one.co_consts
+    return bool(names & _DATE) and not names & _FORWARDS
+
+
 def _is_one_of(value: Any, functions: dict[Any, Any]) -> bool:
     return any(value is function for function in functions)
 
@@ -153,7 +178,7 @@ def real_work(count: int) -> dict[str, Any]:
 
     Returns:
         References to `predict`, which takes a batch and gives (batch, 10) probabilities, to `images`, (count, 8, 8, 3) float32, and to
-        `time`: `time(batch_size)` runs the grader's own loop over all images and gives its seconds.
+        `loop`: `loop(batch_size)` runs the grader's own loop over all images, to be timed by who calls it.
     """
     import tensorflow as tf
 
@@ -169,14 +194,11 @@ def real_work(count: int) -> dict[str, Any]:
 
     predict = tf.function(work, reduce_retracing=True)
 
-    def time_loop(batch_size: int) -> float:
-        np.asarray(predict(images[:batch_size]))
-        start = time.perf_counter()
+    def loop(batch_size: int) -> None:
         for first in range(0, count, batch_size):
             np.asarray(predict(images[first : first + batch_size]))
-        return time.perf_counter() - start
 
-    return {"predict": Live(predict), "images": Live(images), "time": Live(time_loop)}
+    return {"predict": Live(predict), "images": Live(images), "loop": Live(loop)}
 
 
 def call_ours(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable
 from functools import cache
 from threading import Lock
@@ -74,6 +75,11 @@ def _leave_xla_out() -> None:
     polymorphic_function.Function._jit_compile = property(lambda _: False, lambda *_: None)
 
 
+def _quiet() -> None:
+    """Leaves out what Keras says to each `fit` on a dataset without `shuffle=False`: it is no mistake, and hides what matters."""
+    warnings.filterwarnings("ignore", message=".*shuffle=True.* was passed")
+
+
 @cache
 def _kinds() -> tuple[type, type]:
     """The layer and the optimizer of scripted models, known to Keras by name: a student may save, clone and copy models."""
@@ -82,7 +88,7 @@ def _kinds() -> tuple[type, type]:
 
     @keras.saving.register_keras_serializable("lab")
     class Scripted(keras.layers.Layer):
-        """One weight, and outputs by the script."""
+        """One weight that is trained, one that calls in training move, and outputs by the script."""
 
         def __init__(self, script: int, **others: Any) -> None:
             super().__init__(**others)
@@ -93,6 +99,8 @@ def _kinds() -> tuple[type, type]:
 
         def build(self, _: Any) -> None:
             self.w = self.add_weight(shape=(), initializer="zeros", name="w")
+            # As the moving averages of BatchNormalization: calls in training alone move it, and no gradient does.
+            self.average = self.add_weight(shape=(), initializer="zeros", trainable=False, name="average")
 
         def call(self, x: Any, training: bool = False) -> Any:
             script = _scripts[self.script]
@@ -100,13 +108,17 @@ def _kinds() -> tuple[type, type]:
             epoch = tf.clip_by_value(tf.cast(tf.floor(1e-3 - w / script.steps), tf.int32), 0, _LONGEST - 1)
             to_train = x >= _TRAIN
             place = x - tf.floor(x)
-            loss, is_right = tf.gather(script.train_losses, epoch) * tf.ones_like(x), tf.ones_like(x, tf.bool)
-            if not training:
+            loss = tf.gather(script.train_losses, epoch) * tf.ones_like(x)
+            # Every other example of training is right, after each epoch and during it: one of two in each batch.
+            is_right = tf.floor(place * 2 * script.steps + 1e-3) % 2 == 0
+            if training:
+                self.average.assign(tf.stop_gradient(w))
+            else:
                 told = tf.ensure_shape(tf.numpy_function(script.ask, [tf.stop_gradient(w)], tf.float32), (2,))
                 # One batch of validation is harder than the others, another one after each epoch: 2 examples of 8.
                 harder = tf.floor(place * _VAL_BATCHES) == tf.cast(epoch % _VAL_BATCHES, tf.float32)
                 loss = tf.where(to_train, loss, told[0] + tf.where(harder, 0.15, -0.05))
-                is_right = place < told[1]
+                is_right = tf.where(to_train, is_right, place < told[1])
             # Each example of training pulls by another amount, 4 of 4 in all, and those of validation by none: so the weight tells
             # whether an epoch was one pass over all of train_data, and over nothing else.
             pull = tf.where(to_train, 0.5 + place + 0.25 * tf.floor(2 * place), 0.0)
@@ -146,12 +158,13 @@ def scripted_training(reached: Reached, train_losses: list[float], steps: int) -
     learning rate 1 takes w down by 1 for each step of an epoch, and w tells how many epochs the weights have behind them: on val_data the
     numbers of that epoch come out, on train_data its training loss. Steps are also counted by the optimizer, outside of what the model
     holds, where restoring weights or a checkpoint does not reach. Whether the model is called with `training=True` or not makes no
-    difference to its gradient, so that `fit`, `train_on_batch` and a hand-written loop are all the same to it.
+    difference to its gradient, so that `fit`, `train_on_batch` and a hand-written loop are all the same to it. A second weight is not
+    trained: each call with `training=True` sets it to what w is then. On train_data half of the examples are right, always.
 
     Args:
         reached: On the trusted side: takes the epochs that were run and the epoch of the weights, and answers that epoch's validation
-            loss, 0.75 to 3, and validation accuracy, a multiple of 1/8.
-        train_losses: Training loss of each epoch, 0.05 to 3, at most 32 of them. Past the last, the last one holds.
+            loss, 0.75 to 3, and validation accuracy, a multiple of 1/8; a loss up to 12 where the accuracy is 0.
+        train_losses: Training loss of each epoch, 0.75 to 3, at most 32 of them. Past the last, the last one holds.
         steps: Training batches an epoch.
 
     Returns:
@@ -161,6 +174,7 @@ def scripted_training(reached: Reached, train_losses: list[float], steps: int) -
     import tensorflow as tf
 
     _leave_xla_out()
+    _quiet()
     layer, counting = _kinds()
     number = len(_scripts)
     script = _Script(reached, train_losses, steps)
@@ -189,7 +203,7 @@ def new_script(model: Any, train_losses: list[float]) -> None:
     _scripts[number].restart(train_losses)
     _optimizers[number].iterations.assign(0)
     _optimizers[number].learning_rate = 1.0
-    model.set_weights([np.zeros((), np.float32)])
+    model.set_weights([np.zeros((), np.float32)] * 2)
 
 
 def _number(model: Any) -> int:
@@ -207,16 +221,19 @@ def training_state(model: Any) -> dict[str, Any]:
         model: A model of `scripted_training`.
 
     Returns:
-        `epochs_run` by the counted steps, `epoch_of_weights` by its weight, whether it has its `own_optimizer` still, and that one's
-        `learning_rate`, which was 1.
+        `epochs_run` by the counted steps, `epoch_of_weights` by its weight, `epoch_of_averages` by the weight that is not trained (0
+        where the model was never called with `training=True`), whether it has its `own_optimizer` still, that one's `learning_rate`,
+        which was 1, and its `own_steps`.
     """
     number = _number(model)
     script = _scripts[number]
     return {
         "epochs_run": float(script.counted.numpy()) / script.steps,
         "epoch_of_weights": -float(np.asarray(_layers[number].w)) / script.steps,
+        "epoch_of_averages": -float(np.asarray(_layers[number].average)) / script.steps,
         "own_optimizer": model.optimizer is _optimizers[number],
         "learning_rate": float(np.asarray(_optimizers[number].learning_rate)),
+        "own_steps": int(np.asarray(_optimizers[number].iterations)),
     }
 
 
@@ -238,6 +255,7 @@ def learnable_problem(
     import keras
     import tensorflow as tf
 
+    _quiet()
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [keras.Input((images.shape[1],)), keras.layers.Dense(32, activation="relu"), keras.layers.Dense(classes, activation="softmax")]

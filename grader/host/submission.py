@@ -340,8 +340,9 @@ class Submission:
         cause, summary, advice = _why(what, ended, error, killed=killed, limits=self.limits, printed=printed)
         # The exit status and the last bytes on the channel are the submission's to choose, too.
         feedback = Feedback(summary=summary, help=advice, printed=printed, safe=f"{what} ended the check: {cause}")
-        signalled = ended.code is not None and ended.code < 0 and ended.code != -signal.SIGXCPU
-        return CheckEnded(State.FAILED, cause, feedback, chance=signalled)
+        # A signal, or a channel that broke for no reason that is known.
+        by_itself = not killed and (ended.code is None or ended.code < 0) and ended.code != -signal.SIGXCPU
+        return CheckEnded(State.FAILED, cause, feedback, chance=by_itself)
 
     def _full_disk(self, what: str) -> CheckEnded | None:
         """What a disk without space ended, unless it was the worker that had taken more of it than it may."""

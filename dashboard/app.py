@@ -13,8 +13,9 @@ from dashboard.access import Refused, Viewer
 from dashboard.figure import BLUE
 from dashboard.session import DoorClosed, choose_run, find_viewer
 
+# A browser's first visit: the title is sent and painted before the browser has the charts' scripts to compile.
+# (Not as a text below the constant: in the file that it runs, Streamlit writes such a text on the page.)
 PAINT_S: Final = 0.15
-"""A browser's first visit: the title is sent and painted before the browser has the charts' scripts to compile."""
 
 STUDENT_PAGES = (
     ("score", "Score", ":material/checklist:"),

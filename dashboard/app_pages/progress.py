@@ -10,8 +10,8 @@ from dashboard.whole_class import WholeClass
 run = chosen_run()
 live = WholeClass(lambda sql, parameters: ask(sql, parameters, LIVE_S), viewer())
 
+# Without a result for so long, a run has most likely been stopped: no time is left to tell.
 QUIET_S = 300.0
-"""Without a result for so long, a run has most likely been stopped: no time is left to tell."""
 
 
 def _ago(seconds: float) -> str:

@@ -576,12 +576,12 @@ def test_a_crash_is_believed_when_it_comes_twice(
         worker = start(limits, room)
         started_.append(worker)
         if len(started_) <= killed:
-            threading.Timer(0.5, worker.kill).start()
+            threading.Timer(1.5, worker.kill).start()
         return worker
 
     monkeypatch.setattr(shared, "start", start_and_kill)
     slow = (
-        "def conv_output_size(size, kernel, stride=1):\n    import time\n    time.sleep(0.05)\n    return (size - kernel) // stride + 1\n"
+        "def conv_output_size(size, kernel, stride=1):\n    import time\n    time.sleep(0.1)\n    return (size - kernel) // stride + 1\n"
     )
     (check,) = grade(make(model=slow), keyword="conv_output", launcher=shared).checks
     assert check.state is state

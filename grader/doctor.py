@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from grader import capacity
 from grader.host.jail import Isolation, Tier, probe
 from grader.host.limits import CHECK
 
@@ -95,8 +96,6 @@ def check_python(version: tuple[int, ...]) -> Finding:
 
 def check_cores() -> Finding:
     """One core is enough to pass, but timings then share it with everything else."""
-    from grader import capacity
-
     cores = capacity.processors()
     if cores >= 2:
         return Finding("cores", True, f"{cores:g}")
@@ -105,8 +104,6 @@ def check_cores() -> Finding:
 
 def check_memory() -> Finding:
     """Whether the machine's memory is enough for a worker."""
-    from grader import capacity
-
     gib = capacity.memory() / 2**30
     if gib >= MEMORY_GIB:
         return Finding("memory", True, f"{gib:.1f} GiB")
@@ -118,8 +115,6 @@ def check_limits() -> Finding:
     if sys.platform == "win32":
         return Finding("limits", True, "none")
     import resource
-
-    from grader import capacity
 
     wanted = (
         ("address space", resource.RLIMIT_AS, CHECK.memory_bytes, "-v", 1024),

@@ -13,7 +13,7 @@ from grader.checks import compare
 from grader.checks.compare import Mistake, fail, require
 from grader.host.submission import Submission
 from grader.lab import MIN_DELTA, PATIENCE
-from grader.rubric.stopping_rules import Script, draw_scripts, stop
+from grader.rubric.stopping_rules import LARGE_LOSS, Script, draw_scripts, stop
 
 STEPS: Final = 2
 """Training batches an epoch of a scripted training."""
@@ -26,9 +26,6 @@ TRAIN_ACCURACY: Final = 0.5
 
 HISTORY: Final = ("loss", "accuracy", "val_loss", "val_accuracy")
 
-
-_LARGE: Final = 10.0
-"""Losses that are so large that a small number added to a probability shows."""
 
 _MOST_SEEN: Final = 100
 """Looks at validation data that are kept of a training."""
@@ -323,7 +320,7 @@ def check_history(run: Run, script: Script) -> None:
         expected = np.asarray(numbers[:epochs])
         found = np.asarray([float(value) for value in columns[name]])
         # log(p + 1e-7), as some write it against p = 0, is off by some thousandths where the loss is above 10.
-        near = (expected > _LARGE) & (np.abs(found - expected) < 0.1)
+        near = (expected > LARGE_LOSS) & (np.abs(found - expected) < 0.1)
         compare.array(
             np.where(near, expected, found),
             expected,

@@ -299,7 +299,7 @@ def _watching(column: str, sign: float = 1.0) -> Callable[[Script], int]:
 
 
 def _begins_at_number(script: Script) -> int:
-    return min(script.rule[1], len(script.losses)) if script.losses[0] > _LARGE_LOSS else script.epochs_run
+    return min(script.rule[1], len(script.losses)) if script.losses[0] > LARGE_LOSS else script.epochs_run
 
 
 def _begins_late(skipped: int) -> WrongRule:
@@ -314,11 +314,11 @@ def _begins_late(skipped: int) -> WrongRule:
     )
 
 
-_LARGE_LOSS: Final = 10.0
+LARGE_LOSS: Final = 10.0
 """Every loss before `SMALL_FROM` of the long script is larger: a best loss that begins at this number or below is never undercut there."""
 
 SMALL_FROM: Final = 3
-"""Epochs of the long script with a loss above `_LARGE_LOSS`; more than its patience."""
+"""Epochs of the long script with a loss above `LARGE_LOSS`; more than its patience."""
 
 
 WRONG_TRAININGS: Final = (
@@ -416,9 +416,7 @@ def long_script(rng: np.random.Generator) -> Script:
     accuracies = [float(value) / 8 for value in rng.integers(0, 9, len(losses))]
     train_losses = tuple(losses)
     # Nothing is recognised as long as the loss is large: a probability of 1/20000 is never the largest.
-    losses[:SMALL_FROM] = [
-        round(_LARGE_LOSS + 0.2 * (SMALL_FROM - epoch) + float(rng.uniform(0.15, 0.2)), 4) for epoch in range(SMALL_FROM)
-    ]
+    losses[:SMALL_FROM] = [round(LARGE_LOSS + 0.2 * (SMALL_FROM - epoch) + float(rng.uniform(0.15, 0.2)), 4) for epoch in range(SMALL_FROM)]
     accuracies[:SMALL_FROM] = [0.0] * SMALL_FROM
     return Script(tuple(losses), train_losses, tuple(accuracies), 0.05, 2)
 

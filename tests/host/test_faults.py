@@ -580,9 +580,7 @@ def test_a_crash_is_believed_when_it_comes_twice(
         return worker
 
     monkeypatch.setattr(shared, "start", start_and_kill)
-    slow = (
-        "def conv_output_size(size, kernel, stride=1):\n    import time\n    time.sleep(0.1)\n    return (size - kernel) // stride + 1\n"
-    )
+    slow = "def conv_output_size(size, kernel, stride=1):\n    import time\n    time.sleep(0.1)\n    return (size - kernel) // stride + 1\n"
     (check,) = grade(make(model=slow), keyword="conv_output", launcher=shared).checks
     assert check.state is state
     assert len(started_) == 2

@@ -223,12 +223,15 @@ def validate(
         int | None,
         typer.Option(metavar="N", min=0, help="Grade right submissions N times, each with another secret; 20 beside all the rest."),
     ] = None,
+    first: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Number of the first repeat: each has a secret of its own, so that runs add up.")
+    ] = 0,
     keyword: Annotated[str, typer.Option("--keyword", "-k", metavar="WORD", help="Repeat only these checks, as for pytest -k.")] = "",
     several: Annotated[
         int, typer.Option(metavar="N", min=0, help="Also grade N submissions with several mistakes, each also with one mended.")
     ] = 0,
     load: Annotated[bool, typer.Option("--load", help="Keep all cores busy and memory scarce meanwhile.")] = False,
-    processes: Annotated[int, typer.Option(metavar="N", min=0, help="Gradings at a time; 0 for one on each core.")] = 0,
+    processes: Annotated[int, typer.Option(metavar="N", min=0, help="Gradings at a time; 0 for one on each core, under load two.")] = 0,
     matrix: Annotated[Path | None, typer.Option(metavar="CSV", help="Write the whole matrix.")] = None,
     feedback: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what students are told for each chaff.")] = None,
 ) -> None:
@@ -252,6 +255,7 @@ def validate(
             run_validation(
                 validation,
                 repeat=REPEATS if all_of_it else repeat or 0,
+                first=first,
                 keyword=keyword,
                 several=several,
                 under_load=load,

@@ -107,6 +107,14 @@ def test_conclusions_follow_from_the_trials():
     assert "nothing to the point | look \\| here |" in feedback_page(found)
 
 
+def test_repeats_go_on_where_an_earlier_run_ended():
+    """Two runs, the second from the number where the first ended, grade what one run grades; no secret comes twice."""
+    nothing = Validation(SOLUTIONS)
+    whole = nothing.plans(repeat=40)
+    assert nothing.plans(repeat=25) + nothing.plans(repeat=15, first=25) == whole
+    assert len({plan.secret for plan in whole}) == 40
+
+
 def test_undecided_costs_nothing():
     """What the grader cannot decide is no loss, and no catch either."""
     trial = Trial(Kind.REPEAT, "1", (result("timing/real_run", earned=0.0, state=State.UNDECIDED),))

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 from grader import capacity
 from grader.validate.crew import run_all
-from grader.validate.load import load
+from grader.validate.load import EACH, load
 from grader.validate.trial import Trial
 from grader.validate.validation import Validation
 
@@ -19,6 +19,7 @@ def validate(
     validation: Validation,
     *,
     repeat: int = 0,
+    first: int = 0,
     keyword: str = "",
     several: int = 0,
     under_load: bool = False,
@@ -30,16 +31,18 @@ def validate(
     Args:
         validation: What to try; see `grader.validate.validation.prepare`.
         repeat: How many gradings of right submissions, each with another secret.
+        first: The number of the first of them, which its secret comes from: so that several runs add up.
         keyword: The checks of these gradings; all by default.
         several: How many submissions with several mistakes, each also with one of them mended.
         under_load: Whether all cores are kept busy and memory scarce meanwhile.
-        processes: How many gradings at a time; one for each core by default.
+        processes: How many gradings at a time; by default one for each core, and two under load, where each is load for the others.
         listener: Called with each trial and the number of all.
     """
     started = time.monotonic()
-    plans = validation.plans(repeat=repeat, keyword=keyword, several=several)
-    with load() if under_load else nullcontext():
-        for trial in run_all(plans, processes or capacity.cores()):
+    plans = validation.plans(repeat=repeat, first=first, keyword=keyword, several=several)
+    gradings = processes or capacity.cores() * (EACH if under_load else 1)
+    with load(gradings) if under_load else nullcontext():
+        for trial in run_all(plans, gradings):
             validation.trials.append(trial)
             validation.seconds = time.monotonic() - started
             if listener is not None:

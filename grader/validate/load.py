@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -12,24 +13,31 @@ import numpy as np
 from grader import capacity
 from grader.child import begin
 
-LEFT_BYTES: Final = 4 * 2**30
-"""Memory that stays free under load: a grader with its zygote and workers takes 1 GiB, and two of them grade side by side."""
+BYTES_EACH: Final = 3 * 2**29
+"""Memory that stays free under load for each grading: a grader with its zygote and workers takes 1 GiB."""
+
+EACH: Final = 2
+"""What wants each core at any time: gradings, which are load for one another, and busy processes where these are fewer."""
+
+IDLE: Final = 19
+"""Niceness of one more busy process for each core, which takes what the others leave: no core rests while a grading waits for something."""
 
 SIZE: Final = 192
 """Side of the matrices that keep a core busy: their product takes under a millisecond, so the load comes and goes in small parts."""
 
 
 @contextmanager
-def load(*, cores: int | None = None, left_bytes: int = LEFT_BYTES) -> Iterator[None]:
-    """Keeps cores busy and memory taken while the context lasts.
+def load(gradings: int) -> Iterator[None]:
+    """Keeps every core busy and memory taken while the context lasts.
 
     Args:
-        cores: How many busy processes; by default one for each core.
-        left_bytes: Memory to leave free.
+        gradings: How many are graded at a time; memory for these stays free.
     """
     context = multiprocessing.get_context("spawn")
-    targets = [context.Process(target=_busy, daemon=True) for _ in range(cores or capacity.cores())]
-    taken = capacity.free_memory() - left_bytes
+    cores = capacity.cores()
+    nice = [0] * (EACH * cores - gradings) + [IDLE] * cores
+    targets = [context.Process(target=_busy, args=(increment,), daemon=True) for increment in nice]
+    taken = capacity.free_memory() - gradings * BYTES_EACH
     if taken > 0:
         targets.append(context.Process(target=_hold, args=(taken,), daemon=True))
     for process in targets:
@@ -42,8 +50,9 @@ def load(*, cores: int | None = None, left_bytes: int = LEFT_BYTES) -> Iterator[
             process.join()
 
 
-def _busy() -> None:
+def _busy(increment: int) -> None:
     begin()
+    os.nice(increment)
     matrix = np.full((SIZE, SIZE), 1 / SIZE)
     while True:
         matrix = matrix @ matrix

@@ -46,11 +46,12 @@ class Validation:
     trials: list[Trial] = field(default_factory=list)
     seconds: float = 0.0
 
-    def plans(self, *, repeat: int = 0, keyword: str = "", several: int = 0) -> list[Plan]:
+    def plans(self, *, repeat: int = 0, first: int = 0, keyword: str = "", several: int = 0) -> list[Plan]:
         """What to grade.
 
         Args:
             repeat: How many gradings of right submissions, each with another secret.
+            first: The number of the first of them, which its secret comes from.
             keyword: The checks of these gradings; all by default.
             several: How many submissions with several mistakes of one section, each also with one of them mended.
 
@@ -59,7 +60,7 @@ class Validation:
         """
         plans = [Plan(Kind.WHEAT, entry.name, self.reference, (entry,)) for entry in self.wheats]
         right = [(), *((entry,) for entry in entries(self.reference / "wheats"))] if repeat else []
-        for number in range(repeat):
+        for number in range(first, first + repeat):
             chosen = right[number % len(right)]
             name = f"{number + 1}: {chosen[0].name if chosen else 'reference'}"
             secret = f"validation {number}".encode()

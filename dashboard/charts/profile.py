@@ -2,11 +2,40 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from dashboard.figure import BLUE, GREY, PURPLE, VERMILION, Figure, rows_height, scale
 from dashboard.measured import Measured, layer_costs
+
+PLACES: Final[dict[str, dict[str, Any]]] = {
+    "above": {"dy": -12},
+    "below": {"dy": 13},
+    "right": {"dx": 9, "align": "left"},
+    "left": {"dx": -9, "align": "right"},
+    "above right": {"dx": 7, "dy": -9, "align": "left"},
+    "below right": {"dx": 7, "dy": 10, "align": "left"},
+    "above left": {"dx": -7, "dy": -9, "align": "right"},
+    "below left": {"dx": -7, "dy": 10, "align": "right"},
+}
+"""Where the name of a point may stand, in pixels from it; the first that is free is taken."""
+
+_Box = tuple[float, float, float, float]
+"""Left, top, width and height in pixels."""
+
+_WIDTH: Final = 230
+_HEIGHT: Final = 160
+"""Size in pixels of the part of the narrowest roofline that holds points."""
+
+_LETTER: Final = 7
+_LINE: Final = 11
+_POINT: Final = 10
+"""Pixels that a letter is wide, a line of text high, and a point both, at the sizes below."""
 
 
 def by_layer(measured: Measured) -> pd.DataFrame:
@@ -98,10 +127,15 @@ def roofline(measured: Measured) -> Figure:
     frame["macs_per_byte"] = frame["macs"] / frame["bytes"]
     seen = float(frame["gmacs_per_s"].max()) if len(frame) else 0.0
     peak = measured.peak_macs_per_s / 1e9 if measured.peak_macs_per_s else seen
+    where = np.log(frame["macs_per_byte"]), np.log(frame["gmacs_per_s"])
+    frame["place"] = label_places(*where, frame["layer"], math.log(peak) if peak else None)
+    domain = [float(frame["gmacs_per_s"].min()) / 2, 2 * max(peak, seen)] if len(frame) else [0.1, 10]
     what = "peak that the calibration measured" if measured.peak_macs_per_s else "highest rate seen in this profile (no calibration)"
     base = alt.Chart(frame).encode(
         x=alt.X("macs_per_byte:Q", title="arithmetic intensity, multiply-accumulates a byte", scale=alt.Scale(type="log", padding=30)),
-        y=alt.Y("gmacs_per_s:Q", title="rate, billion multiply-accumulates a second", scale=alt.Scale(type="log", nice=True)),
+        y=alt.Y(
+            "gmacs_per_s:Q", title="rate, billion multiply-accumulates a second", scale=alt.Scale(type="log", nice=False, domain=domain)
+        ),
         tooltip=[
             alt.Tooltip("layer"),
             alt.Tooltip("gmacs_per_s", format=".2f", title="billion a second"),
@@ -116,7 +150,14 @@ def roofline(measured: Measured) -> Figure:
     chart = (
         roof
         + base.mark_point(filled=True, size=90, color=BLUE)
-        + base.mark_text(dy=-11, color=GREY, fontSize=12).encode(text=alt.Text("layer:N"))
+        + alt.layer(
+            *(
+                base.transform_filter(alt.datum.place == place)
+                .mark_text(color=GREY, fontSize=12, **offset)
+                .encode(text=alt.Text("layer:N"))
+                for place, offset in PLACES.items()
+            )
+        )
     )
     fastest = frame.loc[frame["gmacs_per_s"].idxmax()] if len(frame) else None
     return Figure(
@@ -132,6 +173,46 @@ def roofline(measured: Measured) -> Figure:
         frame[["layer", "macs", "bytes", "duration_us", "gmacs_per_s", "macs_per_byte"]],
         f"Dashed: {what}, {peak:.1f} billion multiply-accumulates a second. Bytes: input, weights and output of a layer, once each.",
     )
+
+
+def label_places(x: Sequence[float], y: Sequence[float], labels: Sequence[str], line: float | None = None) -> list[str]:
+    """Where each point's name stands so that no two names cover each other, nor a name a point or the line.
+
+    Args:
+        x: Positions along the chart, as they are drawn: logarithms on a log axis.
+        y: The same, upwards.
+        labels: The names.
+        line: Where a line crosses the whole chart, as `y`.
+
+    Returns:
+        A key of `PLACES` for each point; `above` where every place is taken.
+    """
+    points = [(_pixels(across, x, _WIDTH), -_pixels(up, y, _HEIGHT)) for across, up in zip(x, y, strict=True)]
+    taken: list[_Box] = [(across - _POINT / 2, down - _POINT / 2, _POINT, _POINT) for across, down in points]
+    if line is not None:
+        taken.append((-_WIDTH, -_pixels(line, y, _HEIGHT) - 1, 3 * _WIDTH, 2))
+    chosen = []
+    for (across, down), label in zip(points, labels, strict=True):
+        boxes = {place: _box(across, down, _LETTER * len(label), offset) for place, offset in PLACES.items()}
+        place = next((place for place, box in boxes.items() if not any(_overlap(box, other) for other in taken)), "above")
+        taken.append(boxes[place])
+        chosen.append(place)
+    return chosen
+
+
+def _pixels(value: float, values: Sequence[float], size: int) -> float:
+    spread = max(values) - min(values)
+    return size * (value - min(values)) / spread if spread else size / 2
+
+
+def _box(across: float, down: float, width: float, offset: dict[str, Any]) -> _Box:
+    left = across + offset.get("dx", 0) - width * {"left": 0.0, "right": 1.0}.get(offset.get("align", ""), 0.5)
+    return left, down + offset.get("dy", 0) - _LINE / 2, width, _LINE
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    (left, top, width, height), (left_2, top_2, width_2, height_2) = one, other
+    return left < left_2 + width_2 and left_2 < left + width and top < top_2 + height_2 and top_2 < top + height
 
 
 def images(measured: Measured) -> Figure:

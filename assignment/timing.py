@@ -49,8 +49,8 @@ def time_online(
     are waited for; they lie before the first reading of the clock.
 
     Args:
-        predict: Takes a batch (1, height, width, 3), gives a result for it.
-        images: (n, height, width, 3) of any height and width, n at least 1. Each is timed exactly once, in order.
+        predict: Takes a batch (1, height, width, 3) float32, gives a result for it.
+        images: (n, height, width, 3) float32 of any height and width, n at least 1. Each is timed exactly once, in order.
         warmup: Number of warm-up calls, 0 or more. They take the images in order, from the first again when they run out.
         clock: Gives the time in seconds. Read it twice.
 
@@ -75,7 +75,7 @@ def time_batches(
 
     Args:
         predict: Takes a batch (b, height, width, 3), gives a result for it.
-        images: (n, height, width, 3) of any height and width, n at least 1. Each is timed exactly once, in order.
+        images: (n, height, width, 3) float32 of any height and width, n at least 1. Each is timed exactly once, in order.
         batch_size: Images a call, at least 1.
         warmup: Number of warm-up calls, 0 or more. They take the full batches in order, from the first again when they run out.
         clock: Gives the time in seconds. Read it twice.

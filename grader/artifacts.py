@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
 
@@ -45,15 +46,24 @@ _TOML_WORDS: Final = re.compile(r"(?P<long>\"{3}|'{3})|(?P<text>\"(?:\\.|[^\"\\\
 """What may hold dots that part no key: text and remarks. Without texts of several lines each line can be read by itself."""
 _MANY_DOTS: Final = re.compile(rf"(?:\.[^.,=\[\]{{}}\n]*){{{MAX_KEY_DOTS + 1}}}")
 
-Text = Annotated[str, Field(max_length=300)]
-"""A name. The longest that `lab measure` writes are digests, with 64 characters."""
+
+def _storable(text: str) -> str:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Text = Annotated[str, Field(max_length=255), AfterValidator(_storable)]
+"""A name. The longest that `lab measure` writes are digests, with 64 characters. A store takes neither longer ones nor a zero byte."""
 Positive = Annotated[FiniteFloat, Field(ge=1e-12, le=1e18)]
 """A measured quantity: so far from the ends of a float that ratios and sums of them are finite."""
 Fraction = Annotated[FiniteFloat, Field(ge=0, le=1)]
 NotNegative = Annotated[FiniteFloat, Field(ge=0)]
 """A loss of the lab's kind: minus a logarithm of a probability."""
-Count = Annotated[int, Field(ge=0, le=10**12)]
-AtLeastOne = Annotated[int, Field(ge=1, le=10**12)]
+MOST: Final = 10**9
+"""Largest count; a column of a store takes twice as much."""
+Count = Annotated[int, Field(ge=0, le=MOST)]
+AtLeastOne = Annotated[int, Field(ge=1, le=MOST)]
 ThreadCount = Annotated[int, Field(ge=-(10**6), le=10**6)]
 Load = Annotated[FiniteFloat, Field(ge=0, le=1e9)]
 Curve = Field(min_length=1, max_length=1000)
@@ -135,8 +145,8 @@ class Kernels(_Strict):
 class TimingRun(_Strict):
     """One timing: the run with the median total, and the totals of all repeats in order."""
 
-    count: Annotated[int, Field(ge=1, le=10**12)]
-    batch_size: Annotated[int, Field(ge=1, le=10**12)]
+    count: AtLeastOne
+    batch_size: AtLeastOne
     total_s: Positive
     latency_ms: Positive
     images_per_second: Positive
@@ -170,7 +180,7 @@ class MainRun(_Strict):
     patience: Count
     history: History
     val_correct: Count
-    val_total: Annotated[int, Field(gt=0, le=10**12)]
+    val_total: AtLeastOne
     seconds: Positive
 
     @model_validator(mode="after")

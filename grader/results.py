@@ -96,6 +96,8 @@ class Feedback:
 
 
 def _cut(text: str, longest: int) -> str:
+    if not text.isascii():  # half of a pair of surrogates, as in the name of a file that is no text: JSON and stores take none
+        text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from grader.artifacts import FILES, Kernels, Results, Timings, Training, read_findings
+from grader.artifacts import FILES, Kernels, Machine, Results, Timings, Training, read_findings
 from grader.checks.findings import finding
 from grader.errors import ResultsError
 from grader.outcomes import CheckFailed
@@ -35,6 +35,11 @@ def folder(tmp_path: Path) -> Path:
         (Kernels, lambda d: d["samples"][0].update(rows=d["samples"][0]["rows"] * 30), "at most 500 items"),
         (Kernels, lambda d: [row.update(duration_us=0) for row in d["samples"][1]["rows"]], "no kernel takes any time"),
         (Timings, lambda d: d["online"][0].update(count=0), "greater than or equal to 1"),
+        (Timings, lambda d: d["batches"][0].update(batch_size=2**31), "less than or equal to"),
+        (Machine, lambda d: d.update(cores=10**12), "less than or equal to"),
+        (Machine, lambda d: d.update(cpu="x\0y"), "control characters"),
+        (Machine, lambda d: d.update(keras="x" * 256), "at most 255 characters"),
+        (Kernels, lambda d: d["samples"][0]["rows"][0].update(layer="\x1b[2J"), "control characters"),
         (Timings, lambda d: d["online"][0].update(images_per_second=5e-324), "greater than or equal to"),
         (Timings, lambda d: d["online"][0].update(images_per_second=1e308), "less than or equal to"),
         (Timings, lambda d: d["batches"][0].update(total_s=float("inf")), "finite"),

@@ -15,7 +15,8 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -317,12 +318,22 @@ def _known(time: datetime | None, label: str, source: str, remarks: list[str]) -
 def _with_logins(received: list[Received], roster: Roster) -> list[Received]:
     # Only the roster tells where the assignment's name ends and a login with a hyphen begins.
     known = {person.github.casefold(): person.github for person in roster.people if person.github}
+    fits = [_fitting(one.label.casefold(), known) for one in received]
+    shared = Counter(name for found in fits for name in found)
+    assignment = max(shared, key=lambda name: (shared[name], -len(name)), default="")
     changed = []
-    for one in received:
-        fits = [login for folded, login in known.items() if one.label.casefold() == folded or one.label.casefold().endswith(f"-{folded}")]
-        login = max(fits, key=len, default="")
+    for one, found in zip(received, fits, strict=True):
+        # Where two clones agree on the name, another one is a stranger's whose login ends like a student's.
+        found = {name: login for name, login in found.items() if name in ("", assignment) or shared[assignment] < 2}
+        login = max(found.values(), key=len, default="")
         changed.append(replace(one, told=(Person(name=login, github=login),)) if login else one)
     return changed
+
+
+def _fitting(label: str, known: Mapping[str, str]) -> dict[str, str]:
+    """From the name that the assignment would have to the login that is left, for each login that a clone's name ends with."""
+    exact = {"": known[label]} if label in known else {}
+    return exact | {label.removesuffix(f"-{folded}"): login for folded, login in known.items() if label.endswith(f"-{folded}")}
 
 
 def _harmless(one: Received) -> Received:

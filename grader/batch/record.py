@@ -49,6 +49,7 @@ class Record:
 
         Raises:
             StoreError: It did not answer for too long.
+            DataError: It answers, and does not take these values.
         """
         try:
             for attempt in Retrying(
@@ -59,6 +60,8 @@ class Record:
             ):
                 with attempt:
                     return write()
+        except sa.exc.DataError:
+            raise
         except (DBAPIError, sqlite3.OperationalError) as error:
             reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
             raise StoreError(f"The store does not take results any more ({reason}); mend that and give the same command again.") from error
@@ -214,9 +217,8 @@ def _text(text: str) -> str:
 
 
 def _may_pass(error: BaseException) -> bool:
-    if isinstance(error, sa.exc.IntegrityError):
-        return False
-    return isinstance(error, DBAPIError)
+    # What breaks a rule of the store, or fits no column of it, does so the next time too.
+    return isinstance(error, DBAPIError) and not isinstance(error, (sa.exc.IntegrityError, sa.exc.DataError))
 
 
 def _user() -> str:

@@ -10,7 +10,8 @@ to collide). So a document is looked over before anything of it is built: how ma
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
@@ -255,9 +256,16 @@ def _plain_array(array: np.ndarray, refer: Callable[[Any], Reference], depth: in
         raise ValueRefused(f"an array of dtype {array.dtype.name} cannot cross the channel; allowed: {', '.join(sorted(ARRAY_DTYPES))}")
     if array.ndim > MAX_DIMENSIONS:
         raise ValueRefused(f"an array of {array.ndim} dimensions cannot cross the channel; at most {MAX_DIMENSIONS}")
+    _require_sensible(array.shape)
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
     header = msgpack.packb([array.dtype.name, list(array.shape)])
     return msgpack.ExtType(_ARRAY, len(header).to_bytes(2, "big") + header + little.tobytes())
+
+
+def _require_sensible(shape: Sequence[int]) -> None:
+    """Refuses an empty array that is a terabyte as lists: it takes no bytes, whatever its other sizes say."""
+    if 0 in shape and math.prod(max(size, 1) for size in shape) > MAX_VALUES:
+        raise ValueRefused(f"an empty array of shape {tuple(shape)} cannot cross the channel")
 
 
 class _Unpacker:
@@ -307,9 +315,8 @@ class _Unpacker:
             raise ValueRefused("an array with a shape that is not made of sizes")
         dtype = np.dtype(name).newbyteorder("<")
         body = data[2 + length :]
-        count = 1
-        for size in shape:
-            count *= size
+        count = math.prod(shape)
+        _require_sensible(shape)
         if count * dtype.itemsize != len(body):
             raise ValueRefused(f"an array of shape {tuple(shape)} and dtype {name} with {len(body)} bytes")
         array = np.frombuffer(body, dtype=dtype).reshape(shape)

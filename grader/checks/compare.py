@@ -6,8 +6,11 @@ shape (5, 1), and a NaN passes `if error > tolerance: fail`.)
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -196,9 +199,11 @@ def array(
         wanted = f"expected: an array of shape {expected.shape}, {dtype or expected.dtype}"
         if not isinstance(found, (list, tuple)) or dtype is not None:
             fail(f"{what} should be an array", wanted, f"received: {show(found)}", help=help)
+        if not holds_numbers(found):
+            fail(f"{what} should be an array", wanted, f"received: {show(found)}", help=help)
         try:
             found = np.asarray(found)
-        except ValueError:
+        except (ValueError, OverflowError):
             fail(f"{what} should be an array", wanted, f"received: {show(found)}", help=help)
     same_kind = found.dtype.name == dtype if dtype else _kind(found) == _kind(expected)
     matches = found.shape == expected.shape and _largest_error(found, expected) <= tolerance
@@ -311,17 +316,73 @@ def show(value: Any, limit: int = 160, *, kind: bool = True) -> str:
         return f"array of shape {value.shape}, {value.dtype}{content}"[:limit]
     if value is None:
         return "None (is there a return?)"
-    try:
-        text = repr(value[:limit] if isinstance(value, (bytes, str)) else value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, or a list in a list in a list
-        return f"{type(value).__name__} that is too large to show"
+    text = _short(value, limit)
     if isinstance(value, (list, tuple, dict)) and len(text) > limit:
         return f"{type(value).__name__} of {len(value)} items: {text[: limit - 40]}..."
     return f"{text[:limit]} ({type(value).__name__})" if kind else text[:limit]
 
 
+class _Brief(reprlib.Repr):
+    """Goes no further into a value than what is shown of it: a list of a million arrays takes minutes to write."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.maxlevel = 6
+        self.maxlist = self.maxtuple = self.maxdict = max(limit // 2, 8)
+        self.maxstring = self.maxother = self.maxlong = 2 * limit
+
+    def repr_ndarray(self, value: np.ndarray, level: int) -> str:
+        return repr(value) if value.size <= 8 else f"array of shape {value.shape}, {value.dtype}"
+
+    def repr_bytes(self, value: bytes, level: int) -> str:
+        return repr(value[: self.maxstring])
+
+    def repr_dict(self, value: dict[Any, Any], level: int) -> str:
+        if level <= 0:
+            return "{...}"
+        shown = [f"{self.repr1(key, level - 1)}: {self.repr1(item, level - 1)}" for key, item in islice(value.items(), self.maxdict)]
+        return f"{{{', '.join([*shown, '...'] if len(value) > self.maxdict else shown)}}}"
+
+
+def _short(value: Any, limit: int) -> str:
+    try:
+        return _Brief(limit).repr(value[:limit] if isinstance(value, (bytes, str)) else value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return f"{type(value).__name__} that is too large to show"
+
+
+def holds_numbers(found: Any) -> bool:
+    """Whether a value is safe to make an array of: NumPy would make terabytes of a list with one long text in it.
+
+    Args:
+        found: What the submission gave.
+
+    Returns:
+        True for an array, a number, and a list of numbers or of such lists with no more items than any check asks for.
+    """
+    if isinstance(found, (bool, int, float, np.ndarray)):
+        return True
+    if not isinstance(found, (list, tuple)):
+        return False
+    waiting, left = [found], MOST_ITEMS
+    while waiting:
+        for item in waiting.pop():
+            left -= 1
+            if isinstance(item, (list, tuple)):
+                waiting.append(item)
+            elif isinstance(item, np.ndarray):
+                left -= item.size
+            elif not isinstance(item, (bool, int, float)):
+                return False
+            if left < 0:
+                return False
+    return True
+
+
 def _same(found: Any, expected: Any) -> bool:
     if isinstance(found, np.ndarray):
+        if math.prod(max(size, 1) for size in found.shape) > MOST_ITEMS:
+            return False
         found = found.tolist()
     if isinstance(expected, np.ndarray):
         expected = expected.tolist()
@@ -346,7 +407,11 @@ def _sides(found: Any, expected: Any) -> list[str]:
         different = [key for key in expected if key not in found or not _same(found[key], expected[key])]
         if different:
             key = different[0]
-            sides.append(f"first difference: at {key!r}, expected {show(expected[key])}, received {show(found.get(key))}")
+            received = show(found[key]) if key in found else "nothing: this key is missing"
+            sides.append(f"first difference: at {key!r}, expected {show(expected[key])}, received {received}")
+        more = [key for key in found if key not in expected]
+        if more:
+            sides.append(f"keys that should not be there: {show(more)}")
     elif isinstance(expected, (list, tuple)) and isinstance(found, (list, tuple)):
         index = next((i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if not _same(a, b)), None)
         if index is not None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -32,6 +35,9 @@ Listener = Callable[[CheckResult], None]
 
 DRAWN: Final = Drawn()
 """For all runs of this process."""
+
+OWN_CPU_S: Final = 60.0
+"""Processor time of the grader's own process for one check; all checks of the reference together take 7 s of it."""
 
 
 class RubricRun:
@@ -193,6 +199,10 @@ class RubricRun:
         return True
 
     def _run(self, item: pytest.Function) -> None:
+        with _own_time():
+            self._run_on(item)
+
+    def _run_on(self, item: pytest.Function) -> None:
         given = {argument: item.funcargs[argument] for argument in _arguments(item)}
         if self._launcher.fresh and hypothesis.is_hypothesis_test(item.obj):
             # On the examples that were drawn before, where a new worker costs little.
@@ -317,6 +327,26 @@ class RubricRun:
         )
         example = feedback.example or (as_code(*submission.last_call) if submission.last_call and shows else "")
         return dataclasses.replace(feedback, example=example, printed=feedback.printed or submission.printed)
+
+
+@contextmanager
+def _own_time() -> Iterator[None]:
+    """Bounds what this process itself works on one check: an answer may be small, and take hours to be looked at."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        summary = "what the submission gave takes too long to be looked at"
+        raise CheckEnded(State.FAILED, Cause.TIME_OUT, Feedback(summary, help="Give what the docstring asks for, and no more of it."))
+
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, OWN_CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _spec(item: Any) -> CheckSpec:

@@ -23,6 +23,9 @@ FIRST_TIMES: Final = 10
 MAX_CALLS: Final = 20_000
 """Calls, and readings of the clock, that no right solution comes near."""
 
+MAX_PENDING: Final = 2000
+"""Calls whose results are not waited for: more than any script has images, so that a loop that never waits is told so."""
+
 UNKNOWN: Final = -1
 """Identity of an image that is none of those given."""
 
@@ -55,6 +58,7 @@ class ScriptedClock:
         images: (count, 2, 2, 3) float32, all different.
         calls: The calls of predict in order.
         times: Readings of the clock in order, in seconds.
+        other_dtype: The dtype of a batch that was not float32, as the images are; empty where there was none.
         overtaken: Numbers of calls whose result had not been waited for when the next call was made.
         unfinished: For each reading of the clock, the numbers of the calls whose result had not been waited for.
         printed: For each reading of the clock, how many bytes the submission had printed.
@@ -67,6 +71,7 @@ class ScriptedClock:
         self.images: npt.NDArray[np.float32] = values.astype(np.float32).reshape(count, *IMAGE_SHAPE)
         self.calls: list[Call] = []
         self.times: list[float] = []
+        self.other_dtype = ""
         self.overtaken: set[int] = set()
         self.unfinished: list[list[int]] = []
         self.printed: list[int] = []
@@ -94,6 +99,8 @@ class ScriptedClock:
         number = len(self.calls)
         if number >= MAX_CALLS:
             fail(f"predict was called more than {MAX_CALLS} times", help="Look for a loop that never ends.")
+        if len(self._pending) >= MAX_PENDING:
+            fail(f"predict was called {MAX_PENDING} times, and no result was waited for", help="np.asarray(result) waits for it.")
         self.calls.append(Call(number, images, len(self.times)))
         # Uneven costs: no figure comes out right by chance, and the mean of rates is not the rate of the mean.
         work_s = float(self._rng.uniform(0.004, 0.012)) + 0.001 * len(images)
@@ -131,6 +138,8 @@ class ScriptedClock:
         expected = f"expected: an array of shape (batch, {', '.join(str(size) for size in IMAGE_SHAPE)})"
         if not isinstance(batch, np.ndarray) or batch.dtype.kind not in "fiu":
             fail("predict should be given an array of images", expected, f"received: {show(batch)}")
+        if batch.dtype != self.images.dtype:
+            self.other_dtype = str(batch.dtype)
         if batch.shape == IMAGE_SHAPE:
             fail(
                 "predict was given an image without a batch axis",

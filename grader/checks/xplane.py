@@ -11,6 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message, message_fa
 
 from grader.artifacts import MAX_TRACE_BYTES, MissingResults
 from grader.errors import ResultsError
+from grader.host.intake import harmless
 
 MAX_EVENTS: Final = 200_000
 MAX_NAME: Final = 1000
@@ -114,8 +116,11 @@ def traces_in(folder: Path) -> list[Path]:
         seen += len(files) + len(folders)
         for name in files:
             path = Path(place, name)
-            if name.endswith(".xplane.pb") and path.is_file() and not path.is_symlink():
-                found.append((path.stat().st_mtime_ns, path))
+            if name.endswith(".xplane.pb"):
+                with suppress(OSError):  # a thread of the submission's may take it away meanwhile
+                    status = path.lstat()
+                    if stat.S_ISREG(status.st_mode):
+                        found.append((status.st_mtime_ns, path))
         if seen > MAX_FILES:
             break
     return [path for _, path in sorted(found)]
@@ -227,4 +232,4 @@ def _content(path: Path) -> bytes:
 
 
 def _damaged(path: Path, what: str) -> ResultsError:
-    return ResultsError(f"The trace {path.name} {what}; record it again.")
+    return ResultsError(f"The trace {harmless(path.name)} {what}; record it again.")

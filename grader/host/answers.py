@@ -31,12 +31,16 @@ class _Kit(TypedDict):
     val_data: Live
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)]
+"""A number that can be rounded to a whole one."""
+
+
 class _State(TypedDict):
-    epochs_run: float
-    epoch_of_weights: float
-    epoch_of_averages: float
+    epochs_run: Finite
+    epoch_of_weights: Finite
+    epoch_of_averages: Finite
     own_optimizer: bool
-    learning_rate: float
+    learning_rate: Finite
     own_steps: int
 
 
@@ -70,7 +74,7 @@ _KINDS: Final[dict[str, Any]] = {
     "set_layer_weights": None,
     "set_weights": None,
     "build": None,
-    "weights": list[Array],
+    "weights": Annotated[list[Array], Field(min_length=1)],
     "weight_shapes": dict[str, list[list[int]]],
     "layer_weights": dict[str, list[Array]],
     "input_shape": list[int | None],

@@ -54,6 +54,7 @@ WATCH_S: Final = 0.1
 _NO_LEAVE: Final = (
     "The grader runs your functions without network, other processes, or files but those it names: do the work in the function."
 )
+_RELATIVE: Final = "Your modules are a package: import from another one with a dot before its name, as in `from .data import make_dataset`."
 _GROWING: Final = "Look for arrays that grow with the data."
 
 
@@ -236,8 +237,11 @@ class Submission:
         except RemoteError as error:
             raise _outcome(what, error.what) from None
         except ValueRefused as error:
-            # A check of ours wanted to send it; nothing was sent, and the worker is as it was.
-            raise CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary=f"the check cannot be made: {error}")) from None
+            # A check hands on what the submission gave it, or what lies in results/: what we draw ourselves can be sent.
+            summary = f"{what}: what an earlier call gave, or a file of results/, cannot be handed on"
+            raise CheckFailed(
+                Feedback(f"{summary}: {error}", help="See the docstrings for what is to be returned.", safe=summary)
+            ) from None
         except ChannelError as error:
             raise self._ended(what, error) from None
         except SetupError as error:
@@ -415,7 +419,8 @@ def _outcome(what: str, error: dict[str, str]) -> BaseException:
         case "memory":
             return ended(Cause.OUT_OF_MEMORY, f"{what} ran out of memory: {message or name}", _GROWING, f"{what} ran out of memory")
         case "import":
-            advice = "Mend this line first: nothing in the file can run before."
+            own = name == "ModuleNotFoundError" and any(f"'{module}'" in message for module in (*SECTIONS, "assignment"))
+            advice = _RELATIVE if own else "Mend this line first: nothing in the file can run before."
             summary = f"{where.partition(' ')[0]} cannot be imported: {name}: {message}"
             return ended(Cause.STUDENT_ERROR, summary, advice, f"the module of {what} cannot be imported: {known}")
         case "missing" | "signature":
@@ -461,8 +466,18 @@ def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Li
         return Cause.OUT_OF_MEMORY, f"{what} was ended by TensorFlow: there was no memory left for one more thread", _GROWING
     if number == signal.SIGKILL or (number == signal.SIGABRT and ("bad_alloc" in printed or "out of memory" in printed.lower())):
         return Cause.OUT_OF_MEMORY, f"{what} was ended by the system, most likely for lack of memory", _GROWING
-    name = signal.Signals(number).name
-    return Cause.CRASH, f"{what} crashed the Python process ({name})", "Run the function by itself in Python to see the crash."
+    return (
+        Cause.CRASH,
+        f"{what} crashed the Python process ({_signal_name(number)})",
+        "Run the function by itself in Python to see the crash.",
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has only a number
+        return f"signal {number}"
 
 
 def clean(text: str, *, lines: int = 6) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -69,7 +70,7 @@ def classify(submission: Submission, model: Any, images: np.ndarray) -> np.ndarr
             raise
         output = submission.tools.outputs(model, scaled)
         require(
-            isinstance(output, np.ndarray) and output.ndim == 2 and len(output) == len(images),
+            isinstance(output, np.ndarray) and output.ndim == 2 and len(output) == len(images) and output.shape[1] > 0,
             "the model gives no row of probabilities for each image",
             f"received: {compare.show(output)}",
         )
@@ -186,10 +187,11 @@ def refuse_copies(weights: oracle.Weights, images: np.ndarray) -> None:
 
 
 def likeness(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -> list[float]:
-    """Compares the filters of each layer by what they do, whatever their order and size.
+    """Compares the filters of each layer by what they do, whatever their order and size, and whichever way the pictures lie.
 
     A weight counts by the size of what it reads, and a filter by the size of what is read of it: so neither does a scale that the next
-    layer undoes make a difference, nor a filter that never fires, or that nothing reads.
+    layer undoes make a difference, nor a filter that never fires, or that nothing reads. The set's pictures mean the same mirrored or
+    turned by quarters, so a network whose filters all are is as good as it was: the one of the eight counts that is most alike.
 
     Args:
         ours: The lab's network's arrays by layer.
@@ -200,8 +202,13 @@ def likeness(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -
         For each layer the mean correlation of its filters, best partner each.
     """
     effects, others = _effects(ours, images), _effects(theirs, images)
+    found = [_alike(effects, turned(others, quarters, mirrored), images.shape[-1]) for quarters in range(4) for mirrored in (False, True)]
+    return max(found, key=lambda one: max(one[0] / COPY_FIRST, float(np.median(one)) / COPY_ALL))
+
+
+def _alike(effects: dict[str, np.ndarray], others: dict[str, np.ndarray], channels: int) -> list[float]:
     found: list[float] = []
-    partner = np.arange(images.shape[-1])
+    partner = np.arange(channels)
     for place, name in enumerate(effects):
         effect, other = effects[name], others[name]
         # The partners of the layer before are this layer's inputs; after the flattening each has several places.
@@ -213,6 +220,31 @@ def likeness(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -
             weight = np.linalg.norm(following[0].reshape(-1, effect.shape[-1], following[0].shape[-1]), axis=(0, 2))
         partner = products.argmax(axis=1)
         found.append(float(np.average(products.max(axis=1), weights=weight + 1e-12)))
+    return found
+
+
+def turned(kernels: dict[str, np.ndarray], quarters: int, mirrored: bool) -> dict[str, np.ndarray]:
+    """The kernels of a network that sees a turned picture as the given one sees the picture.
+
+    Args:
+        kernels: The lab's network's kernels by layer, in order: (3, 3, in, out), and (in, out) behind the flattening.
+        quarters: Quarter turns.
+        mirrored: Whether the picture is mirrored first, left to right.
+
+    Returns:
+        Each kernel turned in its first two axes; that behind the flattening in the places of the flattened map.
+    """
+    found: dict[str, np.ndarray] = {}
+    before = np.empty(0)
+    for name, kernel in kernels.items():
+        grid = kernel
+        if kernel.ndim == 2 and before.ndim == 4:  # rows are (height, width, channel)
+            side = math.isqrt(len(kernel) // before.shape[-1])
+            grid = kernel.reshape(side, side, before.shape[-1], -1)
+        if grid.ndim == 4:
+            grid = np.rot90(grid[:, ::-1] if mirrored else grid, quarters, axes=(0, 1))
+        found[name] = np.ascontiguousarray(grid).reshape(kernel.shape)
+        before = kernel
     return found
 
 

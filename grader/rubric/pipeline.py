@@ -17,6 +17,8 @@ from grader.rubric.decoding import pattern
 from grader.rubric.tiny_set import LEVELS, Picture, draw_picture, rows
 
 PICTURES = 6
+MOST_LABELS = 10_000
+"""Labels of a batch that are looked at; the checks ask for some dozens."""
 LONGEST = 100_000
 """Images of Tiny ImageNet's training split."""
 
@@ -264,6 +266,8 @@ def _read(submission: Submission, dataset: Any, roll: Roll, limit: int) -> tuple
         images, numbers = part
         if not isinstance(numbers, np.ndarray) or numbers.ndim != 1 or numbers.dtype.kind not in "iu":
             fail("A batch's labels should be (batch,) integers", "expected: shape (batch,), int32", f"received: {show(numbers)}")
+        if not 0 < len(numbers) <= MOST_LABELS:
+            fail("A batch of the dataset has no sensible size", "expected: batch_size examples", f"received: {len(numbers)}")
         _images(submission, images, [_shown(roll, label) for label in numbers.tolist()], roll)
         labels += [integer(label, "A label") for label in sequence(numbers, "A batch's labels")]
         sizes.append(len(numbers))

@@ -326,7 +326,7 @@ def check_history(run: Run, script: Script) -> None:
             expected,
             f"history[{name!r}]",
             tolerance=2e-3,
-            help="One number an epoch, on val_data, with the weights after that epoch.",
+            help="One number an epoch, on all of val_data, with the weights after that epoch. test_on_batch tells of one batch only.",
             mistakes=[
                 *([_on_train_data(epochs), _of_last_batch(script, epochs)] if name == "val_accuracy" else []),
                 Mistake(np.asarray(script.train_losses[:epochs]), "history['val_loss'] holds the training loss", "Evaluate on val_data."),

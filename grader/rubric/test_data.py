@@ -277,13 +277,17 @@ def test_image_facts(submission, suspects, dtype, shape):
 def test_class_counts(submission, suspects, labels, more):
     """The number of examples of each class, 0 for a class without any."""
     classes = max(labels, default=0) + 1 + more
-    given = rows([f"{index}.JPEG" for index in range(len(labels))], labels)
+    given = rows([f"{index // 2}.JPEG" for index in range(len(labels))], labels)  # a list may hold a file twice
     found = submission.data.class_counts(submission.records("data", "Example", given), classes)
     counts = np.bincount(np.array(labels, np.int64), minlength=classes)
     mistakes = [
         Mistake(np.bincount(np.array(labels, np.int64)), "Classes after the last one that occurs are missing", "Give minlength."),
         Mistake(counts[counts > 0], "Classes without an example are missing", "They count 0."),
         Mistake(counts / max(1, len(labels)), "These are fractions, not counts"),
+        *(
+            Mistake(np.bincount(np.array(once, np.int64), minlength=classes), "Examples with the same path count once", "Count each one.")
+            for once in (labels[::2], [label for label, _ in {(label, index // 2) for index, label in enumerate(labels)}])
+        ),
         Mistake(counts % 256, "Counts begin anew after 255: they are kept in uint8", "Make the array int64."),
     ]
     advice = f"Element i counts label i; there is one for each of the {classes} classes."

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grader.checks import oracle
 from grader.checks.check import check, examples
-from grader.checks.compare import Mistake, array, close, equal, fail, integer, record, refused, show
+from grader.checks.compare import Mistake, array, close, equal, fail, holds_numbers, integer, record, refused, show
 from grader.checks.findings import each, finding, supported
 from grader.lab import IMAGE_SHAPE
 from grader.outcomes import CheckFailed
@@ -87,14 +87,24 @@ def test_feature_maps(submission, rng):
                 f"in the model's order: {sorted(names, key=list(outputs).index)}",
                 help="Collect one output for each name, in the order of layer_names.",
             )
-        for unknown in ("no_such_layer", "conv"):  # the second is how names begin, and is none
+        # The second is how names begin, and is none; and it stands behind one that is there.
+        for unknown, before in (("no_such_layer", []), ("conv", names[:1])):
+            asked = [*before, unknown]
             refused(
-                lambda model=model, images=images, unknown=unknown: submission.model.feature_maps(model, images, [unknown]),
+                lambda model=model, images=images, asked=asked: submission.model.feature_maps(model, images, asked),
                 "ValueError",
                 f'feature_maps for "{unknown}", a layer that is not there',
                 takes="feature_maps takes a layer's name that the model does not have",
                 other="feature_maps meets an unknown layer with another error",
                 help="model.get_layer(name) raises it for you.",
+            )
+        alone = submission.model.feature_maps(model, images[:1], names[:1]) if functional else None
+        if isinstance(alone, dict) and _is_near(alone.get(names[0]), outputs[names[0]][0]):
+            fail(
+                "feature_maps drops the axis of the images where there is only one",
+                f"expected: shape {(1, *outputs[names[0]].shape[1:])}",
+                f"received: {show(alone[names[0]])}",
+                help="One image gives arrays of shape (1, ...): leave np.squeeze out.",
             )
         one = submission.model.feature_maps(model, images, names[:1])
         if not isinstance(one, dict) or set(one) != set(names[:1]):
@@ -143,25 +153,25 @@ def _off(value, expected):
     return not (isinstance(value, np.ndarray) and value.shape == expected.shape) or told_apart(value, expected)
 
 
+def _is_near(value, expected):
+    same_kind = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.shape == expected.shape
+    return same_kind and np.allclose(value, expected, atol=TOLERANCE)
+
+
 def _exchanged(found, outputs, names):
     """Whether the maps are those that were asked for, but not each under its own name."""
-
-    def fits(value, name):
-        same_kind = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.shape == outputs[name].shape
-        return same_kind and np.allclose(value, outputs[name], atol=TOLERANCE)
-
-    partners = {name: next((other for other in names if fits(found[name], other)), None) for name in names}
+    partners = {name: next((other for other in names if _is_near(found[name], outputs[other])), None) for name in names}
     return set(partners.values()) == set(names) and any(name != other for name, other in partners.items())
 
 
 @check(points=2)
 def test_predict_classes(submission, rng):
     """The most probable class of each image and its probability, for any number of images."""
-    for _ in range(8):
+    for _ in range(12):
         model, network, weights, input_shape = random_model(submission, rng, functional=True, classes=9, channels=3, dropout=True)
         images, probabilities = _clear_cases(rng, network, weights, input_shape, count=131)  # prime: no batch size divides it
-        # A network whose neurons are mostly dead gives one class to nearly all images, and tells little.
-        if np.bincount(probabilities.argmax(axis=1)).max() <= 0.5 * len(images):
+        # A network whose neurons are mostly dead gives one class to nearly all images, and tells little; dead ones leave no clear case.
+        if len(images) and np.bincount(probabilities.argmax(axis=1)).max() <= 0.5 * len(images):
             break
     submission.tools.set_layer_weights(model, weights)  # _clear_cases has centred the last layer
     labels, best = probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -341,7 +351,7 @@ def _clear_cases(rng, network, weights, input_shape, *, count):
 
     A random network gives nearly all images to one class; so the last layer is changed until each class has its share.
     """
-    images = rng.random((3 * count, *input_shape), dtype=np.float32)
+    images = np.float32(0.7) * rng.random((3 * count, *input_shape), dtype=np.float32)  # none reaches 1: who scales them is seen
     kernel, bias = weights[network[-1]["name"]]
     linear = [*network[:-1], {**network[-1], "activation": "linear"}]
     sums = list(oracle.run(linear, weights, images).values())[-1]
@@ -357,7 +367,7 @@ def _clear_cases(rng, network, weights, input_shape, *, count):
 def _flat(found):
     """Labels as an array; an empty one of two axes for what is none, such as a list of batches."""
     try:
-        return np.asarray(found)
+        return np.asarray(found) if holds_numbers(found) else np.empty((0, 0))
     except ValueError:
         return np.empty((0, 0))
 

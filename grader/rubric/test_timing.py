@@ -24,6 +24,7 @@ from grader.rubric.timed_region import (
     clock_was_read,
     clock_was_read_twice,
     each_was_waited_for,
+    images_were_passed_on,
     nothing_was_printed,
     right_figures,
     right_loop,
@@ -42,10 +43,13 @@ DEFAULT_WARMUP: Final = 3
 @check(points=3)
 def test_online_loop(submission: Submission, rng: np.random.Generator) -> None:
     """Online inference gives the model one image a call: each image exactly once, in order, inside the timed region."""
+    benches = []
     for count in (_draw(rng, 6, 12), 1):
         bench, warmup = ScriptedClock(rng, count), _draw(rng, 1, 4)
         _time_online(submission, bench, warmup=warmup)
         right_loop(bench, 1, warmup)
+        benches.append(bench)
+    images_were_passed_on(benches)
 
 
 @check(points=2)
@@ -108,6 +112,7 @@ def test_batch_loop(submission: Submission, rng: np.random.Generator) -> None:
         )
     for bench, batch_size, warmup in benches:
         right_loop(bench, batch_size, warmup)
+    images_were_passed_on([bench for bench, _, _ in benches])
 
 
 @check(points=2)

@@ -250,6 +250,13 @@ def test_train_learns(submission: Submission, rng: np.random.Generator) -> None:
     )
     trained = submission.tools.weights(kit["model"])
     require(
+        len(fresh[0]) >= 2 and [one.shape for one in fresh] == [one.shape for one in trained] and fresh[0].ndim == 2,
+        "after train the model has weights of other shapes",
+        f"before: {compare.show([one.shape for one in fresh])}",
+        f"after: {compare.show([one.shape for one in trained])}",
+        help="Train the model that is given as it is.",
+    )
+    require(
         np.array_equal(fresh[0][-2], trained[0][-2]),
         "train gives the model other weights before it trains it",
         "a feature that is 0 in all data has other weights after the training",

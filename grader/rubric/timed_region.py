@@ -187,6 +187,24 @@ def right_warmup_images(warmups: Sequence[tuple[Sequence[Call], int]], batch_siz
         fail(f"{of}{what}", *sides, help=advice if full == 1 else "The first warm-up call takes images[:batch_size].", earned=_OTHER_IMAGES)
 
 
+def images_were_passed_on(benches: Sequence[ScriptedClock]) -> None:
+    """Holds that predict was given the images as they are.
+
+    Args:
+        benches: What was observed.
+
+    Raises:
+        CheckFailed: It was given another dtype; half of the points are left.
+    """
+    for bench in benches:
+        if bench.other_dtype:
+            fail(
+                f"predict is given a {bench.other_dtype} array, not the float32 one that the images are",
+                help="Pass the images as they are: a conversion is timed too, and another dtype builds another graph.",
+                earned=0.5,
+            )
+
+
 def clock_was_read_twice(benches: Sequence[ScriptedClock]) -> None:
     """Holds that the clock is read twice, not between the calls as well.
 

@@ -55,6 +55,28 @@ def test_the_folder_above_a_download_is_refused(layout: str, tmp_path: Path) -> 
         read_class(tmp_path / "class", Roster())
 
 
+@pytest.mark.parametrize(
+    ("clones", "expected"),
+    [
+        (["lab1-ada", "lab1-bob", "lab1-evil-ada"], {"lab1-ada": "Ada", "lab1-bob": "Bob", "lab1-evil-ada": ""}),
+        (["lab1-bob", "lab1-jane-doe", "lab1-evil-ada"], {"lab1-bob": "Bob", "lab1-jane-doe": "Jane", "lab1-evil-ada": ""}),
+        (["first-lab-Jane-Doe", "first-lab-ada"], {"first-lab-Jane-Doe": "Jane", "first-lab-ada": "Ada"}),
+        (["first-lab-jane-doe"], {"first-lab-jane-doe": "Jane"}),
+        (["ada", "lab1-bob"], {"ada": "Ada", "lab1-bob": "Bob"}),
+    ],
+)
+def test_a_clone_is_of_the_login_behind_the_assignments_name(tmp_path: Path, clones: list[str], expected: dict[str, str]) -> None:
+    """A stranger whose login ends like a student's is nobody of the roster; logins and assignments may have hyphens."""
+    people = [Person(name=name, github=login) for name, login in (("Ada", "ada"), ("Bob", "bob"), ("Jane", "jane-doe"), ("Doe", "doe"))]
+    for name in clones:
+        (tmp_path / name / ".git").mkdir(parents=True)
+        shutil.copyfile(SOLUTIONS / "data.py", tmp_path / name / "data.py")
+    intake = read_class(tmp_path, Roster(people), layout="classroom")
+    known = {one.label: next((person.name for person in one.students if person in people), "") for one in intake.submissions}
+    assert known == expected
+    assert sum(remark.startswith("unknown:") for remark in intake.remarks) == list(expected.values()).count("")
+
+
 def test_a_class_of_one_is_read(tmp_path: Path) -> None:
     """One student's folder, with a second copy of the work in it, is a submission."""
     for name in ("assignment", "old"):

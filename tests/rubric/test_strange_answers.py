@@ -8,7 +8,7 @@ import shutil
 import pytest
 from conftest import SOLUTIONS
 
-from grader.results import State
+from grader.results import Cause, State
 
 STRANGE = {
     "none": "None",
@@ -52,3 +52,90 @@ def test_strange_answers_are_the_submissions_fault(graded, tmp_path, value):
     undecided = {check.name: check.feedback.summary for check in result.checks if check.state is State.UNDECIDED}
     assert undecided == {}
     assert {check.name for check in result.checks if check.earned} <= {"model/findings"}
+
+
+TOOLS = "from grader.worker.tools.registry import TOOLS\n"
+AIMED = {
+    "real-time signal": ("model/conv_output_size", "import signal\ndef conv_output_size(*_, **__):\n    signal.raise_signal(40)\n"),
+    "batch of none": (
+        "data/pipeline_in_order",
+        "def make_dataset(*_, **__):\n    return tf.data.Dataset.from_tensors((tf.zeros((0, 64, 64, 3)), tf.zeros((0,), tf.int32)))\n",
+    ),
+    "batch of millions": (
+        "data/pipeline_shuffled",
+        "def make_dataset(*_, **__):\n    return tf.data.Dataset.from_tensors((np.zeros(1, np.float32), np.zeros(3_000_000, np.uint16)))\n",
+    ),
+    "names that are arrays": (
+        "model/layer_table",
+        "def layer_table(model):\n    return [LayerRow(np.zeros(2), (1,), 0, 0, 0) for _ in range(len(model.layers) + 1)]\n",
+    ),
+    "text that grows": ("data/class_counts", "def class_counts(*_):\n    return ['a' * 10**6] + [''] * 900_000\n"),
+    "nothing, very long": (
+        "data/image_facts",
+        "def image_facts(image):\n    return ImageFacts(np.zeros((2**40, 0), np.uint8), image.shape, image.nbytes)\n",
+    ),
+    "nothing, rather long": (
+        "data/image_facts",
+        "def image_facts(image):\n    return ImageFacts(np.zeros((900_000, 0), np.uint8), image.shape, image.nbytes)\n",
+    ),
+    "arrays to write out": (
+        "data/image_facts",
+        "def image_facts(image):\n    return ImageFacts([np.array(0.1234567890123)] * 450_000, image.shape, image.nbytes)\n",
+    ),
+    "calls that nobody waits for": (
+        "timing/online_loop",
+        "def time_online(predict, images, *, warmup=3, clock=time.perf_counter):\n"
+        "    for _ in range(3000):\n        predict(images[:1])\n    clock(), clock()\n",
+    ),
+    "trace with a name that is no text": (
+        "profiling/capture_trace",
+        "import os\n"
+        "def capture_trace(predict, image, log_dir, *, warmup=3):\n"
+        "    for _ in range(warmup + 1):\n        np.asarray(predict(image[np.newaxis]))\n"
+        "    os.makedirs(log_dir, exist_ok=True)\n"
+        "    with open(os.fsencode(str(log_dir)) + b'/\\x1b[2J\\xff.xplane.pb', 'wb') as file:\n        file.write(b'none')\n",
+    ),
+    "model in lists": ("training/accuracy", "build_model = lambda classes=200: eval('[' * 23 + '1' + ']' * 23)\n"),
+    "no classes": (
+        "training/accuracy",
+        f"{TOOLS}TOOLS['outputs'] = lambda model, images: np.zeros((len(images), 0), np.float32)\n"
+        "def predict_classes(model, images):\n    raise NotImplementedError\n",
+    ),
+    "endless epochs": (
+        "training/train_stops",
+        f"{TOOLS}_state, _train = TOOLS['training_state'], train\n"
+        "TOOLS['training_state'] = lambda model: {**_state(model), 'epochs_run': float('inf')}\n",
+    ),
+    "weights of no epoch": (
+        "training/train_restores",
+        f"{TOOLS}_state, _train = TOOLS['training_state'], train\n"
+        "TOOLS['training_state'] = lambda model: {**_state(model), 'epoch_of_weights': float('nan')}\n",
+    ),
+    "no weights": ("training/train_learns", f"{TOOLS}TOOLS['weights'] = lambda model: []\n"),
+    "weights without shape": ("training/train_learns", f"{TOOLS}TOOLS['weights'] = lambda model: [np.array(1.0)]\n"),
+}
+"""Answers aimed at a check of ours, which went wrong with them: check, and what is laid over the reference."""
+
+
+@pytest.mark.parametrize(("check", "source"), AIMED.values(), ids=AIMED)
+def test_answers_that_are_aimed_at_a_check_fail_in_it(graded, reference, tmp_path, check, source):
+    """The check fails, and its result can be written: a submission cannot make the grader say that it is itself at fault."""
+    section, _, name = check.partition("/")
+    folder = shutil.copytree(reference, tmp_path / "aimed")
+    module = "model.py" if "build_model" in source or "predict_classes" in source else f"{section}.py"
+    with (folder / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n\nimport tensorflow as tf\n{source}")
+    result = graded(folder, f"{section} and {name}")
+    (found,) = (one for one in result.checks if one.name == check)
+    assert found.state is State.FAILED, found.feedback
+    assert result.to_json().encode()
+
+
+def test_looking_at_an_answer_takes_only_so_long(graded, reference, monkeypatch):
+    """What takes our own process longer than it may is a failure of the submission's, and the next check runs."""
+    monkeypatch.setattr("grader.checks.plugin.OWN_CPU_S", 0.02)
+    (found,) = graded(reference, "architecture").checks
+    assert (found.state, found.cause) == (State.FAILED, Cause.TIME_OUT)
+    monkeypatch.undo()
+    (found,) = graded(reference, "architecture").checks
+    assert found.state is State.PASSED

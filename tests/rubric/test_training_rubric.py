@@ -16,12 +16,13 @@ from safetensors.numpy import save_file
 
 from grader.artifacts import read_weights
 from grader.bank import Entry
+from grader.checks import oracle
 from grader.dataset.weights import pretrained_weights
 from grader.lab import FINDINGS_FILE, IMAGE_SHAPE, SECTION_POINTS
 from grader.results import CheckResult, State
 from grader.rubric import stopping_rules
 from grader.rubric import test_training as rubric
-from grader.rubric.own_training import in_order, likeness
+from grader.rubric.own_training import COPY_ALL, COPY_FIRST, in_order, likeness, turned
 from grader.rubric.scripted_training import restoring
 
 MEASURED = (SOLUTIONS / "results").is_dir()
@@ -378,6 +379,22 @@ def test_likeness_does_not_depend_on_order() -> None:
     images = rng.random((2, *IMAGE_SHAPE))
     assert min(likeness(in_order(moved), in_order(shipped), images)) == pytest.approx(1)
     assert max(likeness(in_order(weak()), in_order(shipped), images)) < 0.5
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("quarters", range(4))
+def test_turned_and_mirrored_weights_are_a_copy(quarters: int, mirrored: bool) -> None:
+    """A network whose filters are all turned sees turned pictures as the other one sees the pictures: it is the same, and is told to be."""
+    shipped = in_order(read_weights(pretrained_weights()))
+    kernels = turned({name: arrays[0] for name, arrays in shipped.items()}, quarters, mirrored)
+    copy = {name: [kernels[name], *arrays[1:]] for name, arrays in shipped.items()}
+    images = np.random.default_rng(3).random((2, *IMAGE_SHAPE))
+    seen = np.ascontiguousarray(np.rot90(images[:, :, ::-1] if mirrored else images, quarters, axes=(1, 2)))
+    network = oracle.lab_network()
+    np.testing.assert_allclose(oracle.run(network, copy, seen)["dense2"], oracle.run(network, shipped, images)["dense2"], atol=1e-9)
+    found = likeness(copy, shipped, images)
+    assert found[0] > COPY_FIRST
+    assert np.median(found) > COPY_ALL
 
 
 def test_likeness_does_not_depend_on_scales_between_layers() -> None:

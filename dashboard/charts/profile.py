@@ -147,18 +147,13 @@ def roofline(measured: Measured) -> Figure:
         .mark_rule(color=PURPLE, strokeDash=[6, 4], size=2)
         .encode(y=alt.Y("peak:Q"), tooltip=[alt.Tooltip("what"), alt.Tooltip("peak", format=".1f")])
     )
-    chart = (
-        roof
-        + base.mark_point(filled=True, size=90, color=BLUE)
-        + alt.layer(
-            *(
-                base.transform_filter(alt.datum.place == place)
-                .mark_text(color=GREY, fontSize=12, **offset)
-                .encode(text=alt.Text("layer:N"))
-                for place, offset in PLACES.items()
-            )
-        )
-    )
+    names = [
+        # A layer without a point would be warned of in the browser.
+        base.transform_filter(alt.datum.place == place).mark_text(color=GREY, fontSize=12, **offset).encode(text=alt.Text("layer:N"))
+        for place, offset in PLACES.items()
+        if place in set(frame["place"])
+    ]
+    chart = alt.layer(roof, base.mark_point(filled=True, size=90, color=BLUE), *names)
     fastest = frame.loc[frame["gmacs_per_s"].idxmax()] if len(frame) else None
     return Figure(
         "roofline",

@@ -37,6 +37,21 @@ def test_lost_connection_is_made_again(postgres: str) -> None:
         assert set(store.known_checks(IDENTITY)) == {"data/one"}
 
 
+def test_values_that_no_store_takes_are_not_tried_again(postgres: str) -> None:
+    """A zero byte fits no column the next time either: that is told at once, and nobody waits a minute for a store that answers."""
+    with Results.open(new_database(postgres)) as store:
+        tries = []
+
+        def write() -> None:
+            tries.append(1)
+            with store.write() as session:
+                session.execute(sa.select(Student).where(Student.name == "x\0y"))
+
+        with pytest.raises(sa.exc.DataError, match="NUL"):
+            Record(store, patience_s=60).keep(write)
+        assert len(tries) == 1
+
+
 def test_full_disk_stops_and_goes_on(tmp_path: Path) -> None:
     """A store that cannot grow says so in one sentence; nothing stored before is lost, and with room the same is stored."""
     with Results.open(str(tmp_path / "g.db")) as store:

@@ -74,3 +74,27 @@ def epochs_needed(val_accuracies, tolerance: float) -> int:
         if accuracy >= wanted:
             return epoch + 1
     raise AssertionError("the best accuracy is within any tolerance of itself")
+
+
+def sweep(make_model, make_data, train, evaluate, *, epoch_limits, batch_sizes) -> list[Setting]:
+    if not epoch_limits or not batch_sizes:
+        raise ValueError("no settings")
+    settings = []
+    for limit in epoch_limits:
+        for size in batch_sizes:
+            train_data, val_data = make_data(size)
+            model = make_model()
+            log.info("before training: %.3f", evaluate(model, val_data))
+            history = train(model, train_data, val_data, epochs=limit)
+            reached = evaluate(model, val_data)
+            log.info("batch size %d, at most %d epochs: %.3f", size, limit, reached)
+            settings.append(
+                Setting(
+                    batch_size=size,
+                    epoch_limit=limit,
+                    epochs_run=len(history["loss"]),
+                    train_accuracy=history["accuracy"][-1],
+                    val_accuracy=reached,
+                )
+            )
+    return settings

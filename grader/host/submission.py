@@ -419,7 +419,7 @@ def _outcome(what: str, error: dict[str, str]) -> BaseException:
         case "memory":
             return ended(Cause.OUT_OF_MEMORY, f"{what} ran out of memory: {message or name}", _GROWING, f"{what} ran out of memory")
         case "import":
-            own = name == "ModuleNotFoundError" and any(f"'{module}'" in message for module in (*SECTIONS, "assignment"))
+            own = name == "ModuleNotFoundError" and any(f"'{module}'" in message for module in SECTIONS)
             advice = _RELATIVE if own else "Mend this line first: nothing in the file can run before."
             summary = f"{where.partition(' ')[0]} cannot be imported: {name}: {message}"
             return ended(Cause.STUDENT_ERROR, summary, advice, f"the module of {what} cannot be imported: {known}")

@@ -250,7 +250,7 @@ def test_train_learns(submission: Submission, rng: np.random.Generator) -> None:
     )
     trained = submission.tools.weights(kit["model"])
     require(
-        len(fresh[0]) >= 2 and [one.shape for one in fresh] == [one.shape for one in trained] and fresh[0].ndim == 2,
+        fresh[0].ndim == 2 and len(fresh[0]) >= 2 and [one.shape for one in fresh] == [one.shape for one in trained],
         "after train the model has weights of other shapes",
         f"before: {compare.show([one.shape for one in fresh])}",
         f"after: {compare.show([one.shape for one in trained])}",

@@ -6,7 +6,7 @@ The usual calls tell what the whole machine has. What is left of it for a contai
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -41,6 +41,34 @@ def processors(proc: Path = PROC) -> float:
 def cores() -> int:
     """How many processes that compute may run side by side: whole processors, and one at least."""
     return max(1, int(processors()))
+
+
+def shares(processes: int) -> list[frozenset[int]]:
+    """Divides the cores among processes that compute side by side, so that what one of them times has a core of its own.
+
+    Args:
+        processes: How many processes there are, at least 1.
+
+    Returns:
+        For each process the numbers of the cores that it should keep to: all cores in equal parts, and one core for several processes
+        where there are more of these. Empty sets where the system knows no such numbers, and where a quota gives less than the cores that
+        are seen: then no core is anybody's own.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return [frozenset()] * processes
+    mine = sorted(os.sched_getaffinity(0))
+    count = len(mine)
+    if processors() < count:
+        return [frozenset()] * processes
+    if processes >= count:
+        return [frozenset({mine[number % count]}) for number in range(processes)]
+    return [frozenset(mine[number * count // processes : (number + 1) * count // processes]) for number in range(processes)]
+
+
+def keep_to(cores: Collection[int]) -> None:
+    """Lets this process, and those that it starts from now on, run on these cores only; on all when there are none."""
+    if cores:
+        os.sched_setaffinity(0, cores)
 
 
 def memory(proc: Path = PROC) -> int:

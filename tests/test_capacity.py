@@ -11,6 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grader import capacity
 
@@ -39,6 +41,27 @@ def group(folder: Path, **files: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name.replace("_", ".", 1)).write_text(f"{text}\n")
+
+
+@given(st.sets(st.integers(0, 300), min_size=1, max_size=20), st.integers(1, 50))
+def test_cores_are_divided_evenly(cores: set[int], processes: int) -> None:
+    """Each process gets as many cores as the others, or one more; all are given, and none to two processes unless there are too few."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda _: cores)
+        patch.setattr(capacity, "processors", lambda: float(len(cores)))
+        shares = capacity.shares(processes)
+    given = [core for share in shares for core in share]
+    assert len(shares) == processes
+    assert set(given) == cores
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert max(map(given.count, cores)) - min(map(given.count, cores)) <= (1 if processes > len(cores) else 0)
+
+
+def test_no_core_is_a_process_s_own_under_a_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where fewer may be kept busy than are seen, everybody may use all."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr(capacity, "processors", lambda: 1.5)
+    assert capacity.shares(3) == [frozenset()] * 3
 
 
 def test_quota_of_any_group_above_counts(tmp_path: Path) -> None:

@@ -68,8 +68,11 @@ class LocalPool:
 
     def __init__(self, processes: int = 0) -> None:
         self._count, self.threads = processes_here(processes)
+        self._shares: queue.SimpleQueue[frozenset[int]] = queue.SimpleQueue()
+        for share in capacity.shares(self._count):
+            self._shares.put(share)
         self._stop = threading.Event()
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: dict[subprocess.Popen[str], frozenset[int]] = {}
         self._ahead: queue.SimpleQueue[subprocess.Popen[str]] = queue.SimpleQueue()
 
     def start(self) -> None:
@@ -138,8 +141,10 @@ class LocalPool:
                     return
                 outcome: Outcome | None = None
                 for _ in range(ATTEMPTS):
-                    if process is None or process.poll() is not None:
-                        process = self._start()
+                    if process is not None and process.poll() is not None:
+                        self._finish(process)
+                        process = None
+                    process = process or self._start()
                     # Made anew each time: what was stored by the attempt before is known by then.
                     job = make()
                     if job is None or self._stop.is_set():
@@ -160,8 +165,9 @@ class LocalPool:
             return self._new()
 
     def _new(self) -> subprocess.Popen[str]:
+        share = self._shares.get_nowait()  # there is one for each process that may run at once
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "grader.batch.process"],
+            [sys.executable, "-P", "-m", "grader.batch.process", *map(str, sorted(share))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -169,7 +175,7 @@ class LocalPool:
             encoding="utf-8",
             start_new_session=True,  # Ctrl-C reaches the command alone, which ends the graders in order
         )
-        self._running.add(process)
+        self._running[process] = share
         return process
 
     def _finish(self, process: subprocess.Popen[str]) -> None:
@@ -183,7 +189,8 @@ class LocalPool:
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
-        self._running.discard(process)
+        if (share := self._running.pop(process, None)) is not None:
+            self._shares.put(share)
 
     def _one(self, process: subprocess.Popen[str], job: Job, on_check: OnCheck) -> Outcome:
         assert process.stdin is not None

@@ -1,4 +1,4 @@
-"""A grader process: `python -m grader.batch.process`, trusted, one for each core, with a zygote of its own.
+"""A grader process: `python -m grader.batch.process [CORE]...`, trusted, with a zygote of its own, on the cores that it is given.
 
 It reads one job after the other as a line of JSON from standard input and writes lines of JSON: a check's result as it falls, then the
 whole result or what went wrong. It ends when standard input does: so no grader outlives the command that started it, however that ends.
@@ -17,6 +17,7 @@ import threading
 import traceback
 from typing import Any, Final
 
+from grader import capacity
 from grader.batch.job import Graders, Job, check_to_plain, fault_kind
 
 END_S: Final = 5.0
@@ -25,6 +26,7 @@ END_S: Final = 5.0
 
 def main() -> None:
     """Serves jobs until standard input ends."""
+    capacity.keep_to([int(core) for core in sys.argv[1:]])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints goes to standard error
     jobs: queue.SimpleQueue[str | None] = queue.SimpleQueue()

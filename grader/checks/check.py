@@ -50,7 +50,7 @@ class CheckSpec:
         points: Points it is worth.
         needs: Names (without the section) of checks of the same section that must pass first.
         wall_s: Seconds that one worker may take, where the usual limit does not fit.
-        alone: Whether no other check may run on this machine at the same time, since it times something for real.
+        alone: Whether no other check may run on the same cores at the same time, since it times something for real.
         prepare: Takes the check's seed, and draws and keeps what takes long; called while there is nothing else to do.
     """
 
@@ -75,7 +75,7 @@ def check(
         points: Points it is worth.
         needs: Checks of the same section without which this one would only repeat their failure.
         wall_s: Seconds that one worker may take, where the usual limit does not fit.
-        alone: Whether no other check may run on this machine at the same time, since it times something for real.
+        alone: Whether no other check may run on the same cores at the same time, since it times something for real.
         prepare: Takes the check's seed, and draws and keeps what takes long.
 
     Returns:

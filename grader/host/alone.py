@@ -1,8 +1,9 @@
-"""Turns on a machine: checks run beside each other, and one that times something for real runs alone.
+"""Turns on a core: checks run beside each other, and one that times something for real runs alone on its cores.
 
-Two file locks, which the system lets go of when their process ends, however it ends. All checks pass the gate and then stay in the room:
-usual ones side by side, one that must be alone by itself. While it waits for the room to empty it holds the gate, so that nobody
-new comes in before it.
+Two file locks for each core, which the system lets go of when their process ends, however it ends. All checks pass the gate of each core
+that their process may run on, and then stay in its room: usual ones side by side, one that must be alone by itself. While it waits for
+the room to empty it holds the gate, so that nobody new comes in before it. Graders that keep to cores of their own (`capacity.shares`) do
+not wait for one another. All take the cores in the same order, so that no two wait for each other.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +28,10 @@ FOLDER_VARIABLE: Final = "LAB_TURNS"
 
 @contextmanager
 def machine_turn(*, alone: bool) -> Iterator[None]:
-    """Waits for a turn on this machine, and keeps it for as long as the context lasts.
+    """Waits for a turn on the cores that this process may run on, and keeps it for as long as the context lasts.
 
     Args:
-        alone: Whether nobody else may have one at the same time.
+        alone: Whether nobody else may have one on any of them at the same time.
 
     Raises:
         SetupError: The folder of the locks is another user's, or cannot be written.
@@ -39,9 +40,12 @@ def machine_turn(*, alone: bool) -> Iterator[None]:
         yield  # no such locks there
         return
     folder = _folder()
-    with _locked(folder / "gate", exclusive=True) as gate, _locked(folder / "room", exclusive=alone):
-        # The room is ours: the next may come to the gate.
-        fcntl.flock(gate, fcntl.LOCK_UN)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+    with ExitStack() as rooms:
+        for core in cores:
+            # The gate is open again for the next as soon as the room is ours.
+            with _locked(folder / f"gate-{core}", exclusive=True):
+                rooms.enter_context(_locked(folder / f"room-{core}", exclusive=alone))
         yield
 
 

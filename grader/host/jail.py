@@ -26,7 +26,6 @@ from typing import Any, Final
 
 import grader
 from grader.errors import SetupError
-from grader.host.limits import MOST_THREADS
 
 TIER_VARIABLE: Final = "LAB_TIER"
 """Environment variable that names the highest tier to use: A, B or C. For tests, and for machines where a higher one misbehaves."""
@@ -44,9 +43,9 @@ _BECOME: Final = f"import os; os.setgroups([]); os.setresgid(*[{STAND_IN}] * 3);
 _SYSTEM: Final = ("/etc/ld.so.cache", "/etc/localtime", "/sys/devices/system/cpu", "/sys/devices/system/node")
 _PASSED_ON: Final = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 _PASSED_ON_BEGINNINGS: Final = ("OPENBLAS_", "OMP_", "MKL_", "TF_", "XLA_")
-_FOR_CHECKS: Final = {"MALLOC_ARENA_MAX": "4", "OPENBLAS_NUM_THREADS": str(min(MOST_THREADS, os.cpu_count() or 1))}
+_FOR_CHECKS: Final = {"MALLOC_ARENA_MAX": "4", "OPENBLAS_NUM_THREADS": "1"}
 """Glibc reserves 64 to 128 MiB of address space for each arena, and makes up to eight arenas a core, as long as there are threads that want
-one: from 16 cores on TensorFlow's threads would not fit into a check's memory. NumPy's library starts a thread for each core."""
+one: from 16 cores on TensorFlow's threads would not fit into a check's memory. NumPy's library would start a thread for each core."""
 
 
 class Tier(StrEnum):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.queues import SimpleQueue
 from typing import Final
 
 from grader import capacity
@@ -57,7 +58,10 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
     # Spawned: a fork of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     threads = max(1, capacity.cores() // processes)
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=begin) as pool:
+    shares = context.SimpleQueue()
+    for share in capacity.shares(processes):
+        shares.put(share)
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(shares,)) as pool:
         try:
             open_ = {pool.submit(_run, plan, threads): number for number, plan in islice(waiting, AHEAD * processes)}
             while open_:
@@ -72,6 +76,11 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin(shares: SimpleQueue[frozenset[int]]) -> None:
+    begin()
+    capacity.keep_to(shares.get())
 
 
 def _run(plan: Plan, threads: int) -> Trial:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from grader import capacity
 from grader.child import begin
@@ -62,9 +63,10 @@ def _busy(increment: int) -> None:
         os.setsid()
         AUTOGROUP.write_text(str(increment))
     matrix = np.full((SIZE, SIZE), 1 / SIZE)
-    while True:
-        matrix = matrix @ matrix
-        sum(range(20_000))  # Python's own work too, not only a library's threads
+    with threadpool_limits(1, user_api="blas"):  # one core each
+        while True:
+            matrix = matrix @ matrix
+            sum(range(20_000))  # Python's own work too, not only a library's
 
 
 def _hold(count: int) -> None:

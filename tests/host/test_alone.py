@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import subprocess
 import sys
@@ -13,16 +14,18 @@ from grader.host.alone import machine_turn
 
 HOLD = """
 import sys
+from grader.capacity import keep_to
 from grader.host.alone import machine_turn
+keep_to([int(core) for core in sys.argv[2:]])
 with machine_turn(alone=sys.argv[1] == "alone"):
     print("in", flush=True)
     sys.stdin.readline()
 """
 
 
-def start(kind: str) -> subprocess.Popen[str]:
-    """A process that takes a turn, says so, and keeps it until it is told a line."""
-    return subprocess.Popen([sys.executable, "-c", HOLD, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def start(kind: str, *cores: int) -> subprocess.Popen[str]:
+    """A process that takes a turn, says so, and keeps it until it is told a line; it runs on these cores only, or on all."""
+    return subprocess.Popen([sys.executable, "-c", HOLD, kind, *map(str, cores)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def is_in(process: subprocess.Popen[str]) -> bool:
@@ -61,6 +64,27 @@ def test_alone_waits_and_lets_nobody_in() -> None:
     alone.communicate("\n")
     assert is_in(later)
     later.communicate("\n")
+
+
+def test_graders_on_other_cores_are_no_neighbours() -> None:
+    """One that is alone on its core lets those on other cores in, but none on the same and none that may run on all."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        pytest.skip("this machine has ONE core: that graders on other cores do not wait for one another is NOT tested")
+    first, second = cores[:2]
+    alone, beside = start("alone", first), start("alone", second)
+    assert is_in(alone)
+    assert is_in(beside)
+    same, everywhere = start("beside", first), start("beside")
+    for waiting in (same, everywhere):
+        assert waiting.stdout is not None
+        assert select.select([waiting.stdout], [], [], 1.0)[0] == []
+    alone.communicate("\n")
+    assert is_in(same)
+    beside.communicate("\n")
+    assert is_in(everywhere)
+    for process in (same, everywhere):
+        process.communicate("\n")
 
 
 def test_killed_holder_leaves_its_turn() -> None:

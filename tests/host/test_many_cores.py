@@ -13,10 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from grader.checks.plugin import RubricRun
 from grader.grade import grade
 from grader.host import jail, limits
-from grader.host.launch import launcher
+from grader.host.launch import Launcher, launcher
 
 HERE = Path(__file__).parent
 SOLUTIONS = HERE.parents[1] / "solutions"
@@ -50,6 +52,29 @@ def test_reference_loses_nothing_on_64_cores(looks_larger: Path, monkeypatch: py
     lost = {check.name: check.feedback.summary if check.feedback else "" for check in result.checks if check.earned < check.points}
     assert not lost
     assert len(result.checks) == 5
+
+
+def test_numpy_has_one_thread_while_a_check_runs(shared: Launcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graders side by side are not in one another's way with a thread for each core; afterwards everything is as before."""
+    seen: list[int] = []
+    usual = RubricRun._run_on
+
+    def run_on(self: RubricRun, item: pytest.Function) -> None:
+        seen.extend(threads_of_blas())
+        usual(self, item)
+
+    monkeypatch.setattr(RubricRun, "_run_on", run_on)
+    with threadpool_limits(3, user_api="blas"):
+        assert set(threads_of_blas()) == {3}
+        grade(SOLUTIONS, keyword="wilson or top_k", launcher=shared)
+        assert set(threads_of_blas()) == {3}
+    assert len(seen) >= 2
+    assert set(seen) == {1}
+
+
+def threads_of_blas() -> list[int]:
+    """How many threads each library for matrix products would use now."""
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
 def test_threads_and_memory_of_a_check_follow_the_cores() -> None:

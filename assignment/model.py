@@ -95,8 +95,8 @@ def layer_table(model: keras.Model) -> list[LayerRow]:
         dense         inputs x outputs
         others        0
 
-    Biases are parameters but no MACs. With "same" padding the places where the kernel hangs over the edge count in full. The
-    strides are already in the output's size.
+    Biases are parameters but no MACs; a layer may have none (use_bias=False). With "same" padding the places
+    where the kernel hangs over the edge count in full. The strides are already in the output's size.
 
     Args:
         model: A built model, Sequential or functional, of Conv2D, MaxPooling2D, Flatten and Dense layers.

@@ -8,6 +8,7 @@ from typing import Any, Final
 import altair as alt
 import pandas as pd
 
+from grader.export.cells import harmless
 from grader.report.text import one_line
 
 BLUE: Final = "#0072B2"
@@ -60,8 +61,8 @@ def rows_height(rows: int, each: int) -> int:
 
 
 def no_formula(value: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets an apostrophe in front, as OWASP's note on CSV injection tells."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    """Text as no spreadsheet takes it for a formula; anything else stays as it is."""
+    return harmless(value) if isinstance(value, str) else value
 
 
 def scale(names: list[str], colours: tuple[str, ...] = COLOURS) -> alt.Scale:

@@ -172,7 +172,9 @@ def _bundle() -> str:
 
 
 def _spec(figure: Figure) -> dict[str, Any]:
-    spec: dict[str, Any] = figure.chart.properties(width="container").to_dict()
+    # Altair's limit of 5,000 rows is there to keep notebooks small; results may hold more, and have a limit of their own.
+    with alt.data_transformers.disable_max_rows():
+        spec: dict[str, Any] = figure.chart.properties(width="container").to_dict()
     return spec | {"autosize": {"type": "fit-x", "contains": "padding"}, "description": text.one_line(figure.alt)}
 
 

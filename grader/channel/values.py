@@ -39,7 +39,11 @@ MAX_COPIED_BYTES: Final = 2 * MAX_FRAME_BYTES
 """Each tuple is a document in its document, and is copied out of it; tuples in tuples are copied as often as they are deep."""
 _HEADER_BYTES: Final = 100
 """Most that dtype and shape of an array take: 9 bytes for each dimension, and a name."""
-_TUPLE, _ARRAY, _REFERENCE = 1, 2, 3
+_TUPLE, _ARRAY, _REFERENCE, _NAMED = 1, 2, 3, 4
+
+
+class Named(dict[str, Any]):
+    """A named tuple of the other side's: its fields by name, in their order, so that it can be read as the tuple that it is too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def pack(value: Any, refer: Callable[[Any], Reference]) -> bytes:
     """Turns a value into bytes.
 
     Args:
-        value: What is to cross. Named tuples and dataclasses become mappings, NumPy scalars become numbers, and anything with a
+        value: What is to cross. Named tuples become `Named`, dataclasses mappings, NumPy scalars become numbers, and anything with a
             `numpy()` method becomes an array.
         refer: Makes a reference for an object of any other type, or raises `ValueRefused`.
 
@@ -190,7 +194,7 @@ def _go_through(payload: bytes) -> int:
                     raise ValueRefused("an array without an allowed dtype and shape")
                 place += size
                 continue
-            if code not in (_TUPLE, _REFERENCE):
+            if code not in (_TUPLE, _REFERENCE, _NAMED):
                 raise ValueRefused(f"an unknown kind of value, {code}")
             copied += size
             if copied > MAX_COPIED_BYTES:
@@ -219,7 +223,8 @@ def _plain(value: Any, refer: Callable[[Any], Reference], depth: int) -> Any:
     if isinstance(value, np.generic):
         return _plain(value.item(), refer, depth + 1)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {str(name): _plain(item, refer, depth + 1) for name, item in zip(value._fields, value, strict=True)}
+        items = [_plain(item, refer, depth + 1) for item in value]
+        return msgpack.ExtType(_NAMED, msgpack.packb([*map(str, value._fields), *items], use_bin_type=True))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name), refer, depth + 1) for f in dataclasses.fields(value)}
     if isinstance(value, tuple):
@@ -294,6 +299,12 @@ class _Unpacker:
             if not isinstance(items, list):
                 raise ValueRefused("a tuple without items")
             return tuple(items)
+        if code == _NAMED:
+            items = self.read(data, depth)
+            count = len(items) // 2 if isinstance(items, list) else 0
+            if not isinstance(items, list) or len(items) != 2 * count or not all(type(name) is str for name in items[:count]):
+                raise ValueRefused("a named tuple without a name for each item")
+            return Named(zip(items[:count], items[count:], strict=True))
         if code == _ARRAY:
             return self._array(data, depth)
         if code == _REFERENCE:

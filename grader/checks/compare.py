@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 
 import numpy as np
 
+from grader.channel.values import Named
 from grader.outcomes import CheckFailed
 from grader.results import Feedback
 
@@ -293,8 +294,10 @@ def sequence(found: Any, what: str, *, length: int | None = None, help: str = ""
         fail(f"{what} has far too many items", f"received: {len(found)} items", help=help)
     if isinstance(found, np.ndarray) and found.ndim:
         found = found.tolist() if found.ndim == 1 else list(found)
+    if isinstance(found, Named):
+        found = tuple(found.values())
     if not isinstance(found, (list, tuple)):
-        fail(f"{what} should be a list", "expected: a list", f"received: {show(found)}", help=help)
+        fail(f"{what} should be a list or a tuple", "expected: a list or a tuple", f"received: {show(found)}", help=help)
     if length is not None and len(found) != length:
         fail(f"{what} has the wrong length", f"expected: {length} items", f"received: {len(found)} items", help=help)
     return list(found)
@@ -318,8 +321,8 @@ def show(value: Any, limit: int = 160, *, kind: bool = True) -> str:
         return "None (is there a return?)"
     text = _short(value, limit)
     if isinstance(value, (list, tuple, dict)) and len(text) > limit:
-        return f"{type(value).__name__} of {len(value)} items: {text[: limit - 40]}..."
-    return f"{text[:limit]} ({type(value).__name__})" if kind else text[:limit]
+        return f"{'named tuple' if isinstance(value, Named) else type(value).__name__} of {len(value)} items: {text[: limit - 40]}..."
+    return f"{text[:limit]} ({'named tuple' if isinstance(value, Named) else type(value).__name__})" if kind else text[:limit]
 
 
 class _Brief(reprlib.Repr):
@@ -342,6 +345,12 @@ class _Brief(reprlib.Repr):
             return "{...}"
         shown = [f"{self.repr1(key, level - 1)}: {self.repr1(item, level - 1)}" for key, item in islice(value.items(), self.maxdict)]
         return f"{{{', '.join([*shown, '...'] if len(value) > self.maxdict else shown)}}}"
+
+    def repr_Named(self, value: Named, level: int) -> str:
+        if level <= 0:
+            return "(...)"
+        shown = [f"{str(key)[: self.maxstring]}={self.repr1(item, level - 1)}" for key, item in islice(value.items(), self.maxdict)]
+        return f"({', '.join([*shown, '...'] if len(value) > self.maxdict else shown)})"
 
 
 def _short(value: Any, limit: int) -> str:
@@ -387,6 +396,7 @@ def _same(found: Any, expected: Any) -> bool:
     if isinstance(expected, np.ndarray):
         expected = expected.tolist()
     if isinstance(expected, (list, tuple)):
+        found = tuple(found.values()) if isinstance(found, Named) else found
         return (
             isinstance(found, (list, tuple))
             and len(found) == len(expected)

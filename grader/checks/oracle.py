@@ -295,8 +295,9 @@ def costs(network: Network, input_shape: Sequence[int]) -> list[Cost]:
         A row a layer.
     """
     rows = []
-    for (name, kernel), after in zip(kernels(network, input_shape).items(), shapes(network, input_shape), strict=True):
-        parameters = math.prod(kernel) + kernel[-1] if kernel else 0
+    sizes = kernels(network, input_shape)
+    for layer, (name, kernel), after in zip(network, sizes.items(), shapes(network, input_shape), strict=True):
+        parameters = math.prod(kernel) + (kernel[-1] if layer.get("use_bias", True) else 0) if kernel else 0
         macs = math.prod(kernel) * math.prod(after[:-1]) if kernel else 0
         rows.append(Cost(name, after, parameters, macs, 4 * math.prod(after)))
     return rows

@@ -60,7 +60,6 @@ class ScriptedClock:
         times: Readings of the clock in order, in seconds.
         other_dtype: The dtype of a batch that was not float32, as the images are; empty where there was none.
         overtaken: Numbers of calls whose result had not been waited for when the next call was made.
-        unfinished: For each reading of the clock, the numbers of the calls whose result had not been waited for.
         printed: For each reading of the clock, how many bytes the submission had printed.
     """
 
@@ -73,20 +72,19 @@ class ScriptedClock:
         self.times: list[float] = []
         self.other_dtype = ""
         self.overtaken: set[int] = set()
-        self.unfinished: list[list[int]] = []
         self.printed: list[int] = []
         self._count_printed = printed
         self._places = {image.tobytes(): place for place, image in enumerate(self.images)}
         self._rng = rng
         self._now_s = float(rng.uniform(-500.0, 90_000.0)) if start_s is None else start_s
         self._pending: dict[int, float] = {}
+        self._waited_at: dict[int, int] = {}
         self._sizes: set[int] = set()
 
     def clock(self) -> float:
         """Shows the time. A look at the clock takes a little time too, as it does on any machine."""
         if len(self.times) >= MAX_CALLS:
             fail(f"the clock was read more than {MAX_CALLS} times", help="Look for a loop that never ends.")
-        self.unfinished.append(sorted(self._pending))
         self.times.append(self._now_s)
         self.printed.append(self._count_printed())
         self._now_s += 1e-4
@@ -117,7 +115,17 @@ class ScriptedClock:
         if not 0 <= call < len(self.calls):
             fail("a result was waited for that no call gave")
         self._now_s += self._pending.pop(call, 0.0)
+        self._waited_at.setdefault(call, len(self.times))
         return np.full((len(self.calls[call].images), CLASSES), 1 / CLASSES, np.float32)
+
+    def unfinished(self, reading: int) -> set[int]:
+        """The numbers of the calls whose result had not been waited for at a reading of the clock.
+
+        Args:
+            reading: Its number, from 0; -1 for the last.
+        """
+        reading %= len(self.times)
+        return {call.number for call in self.calls if call.readings <= reading < self._waited_at.get(call.number, len(self.times))}
 
     @property
     def warmup(self) -> list[Call]:

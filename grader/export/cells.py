@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from grader.errors import LabError
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet run a cell (OWASP, CSV injection)."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet run a cell (OWASP, CSV injection), in wide letters too."""
+_NEXT_CELL: Final = re.compile(r"([;|]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a spreadsheet that parts cells by another sign than a comma would begin a cell with a formula."""
 
 
 def harmless(text: str) -> str:
     """A text that no spreadsheet takes for a formula: an apostrophe stands before what would be one."""
-    plain = " ".join(text.split())
-    return f"'{plain}" if plain.startswith(_FORMULA) or text.startswith(_FORMULA) else plain
+    # Signs without a width would hide from us what stands first.
+    seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+    plain = _NEXT_CELL.sub(r"\1'", " ".join(seen.split()))
+    return f"'{plain}" if plain.startswith(_FORMULA) or seen.startswith(_FORMULA) else plain
 
 
 def points(score: float | None) -> str:

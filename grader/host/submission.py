@@ -9,7 +9,6 @@ Functions passed as arguments stay on this side and are called back. What comes 
 from __future__ import annotations
 
 import builtins
-import functools
 import inspect
 import re
 import signal
@@ -376,15 +375,12 @@ class Submission:
 _UNFIT: Final = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """What Python raises where a value is of the wrong kind."""
 
-_signature: Final = functools.lru_cache(maxsize=64)(inspect.signature)
-"""A clock is called a thousand times."""
-
 
 def _answer(method: str, params: dict[str, Any]) -> Any:
     match params:
         case {"function": function, "args": list(args), "kwargs": dict(kwargs)} if method == "callback" and callable(function):
             try:
-                _signature(function).bind(*args, **kwargs)
+                inspect.signature(function).bind(*args, **kwargs)
             except TypeError as error:
                 raise Refusal(kind="signature", message=str(error)) from None
             try:

@@ -324,6 +324,11 @@ def _table_mistakes(column: str, layer: oracle.Layer, before: Sequence[int], cos
             return [
                 Mistake(math.prod(kernel) if kernel else -1, f"{name} lack the biases", "A bias a filter or unit comes on top."),
                 Mistake(
+                    math.prod(kernel) + kernel[-1] if kernel else -1,
+                    f"{name} count a bias that the layer has not: it was made with use_bias=False",
+                    "layer.count_params() has what is there.",
+                ),
+                Mistake(
                     cost.parameters if layer.get("trainable", True) else 0,
                     f"{name} are not counted: training does not change them",
                     "layer.count_params() has all.",
@@ -332,7 +337,11 @@ def _table_mistakes(column: str, layer: oracle.Layer, before: Sequence[int], cos
         case "macs" if kernel:
             formula = "output height x output width x filters x kernel height x kernel width x input channels; inputs x outputs if dense."
             mistakes = [
-                Mistake(cost.macs + elements, f"{name} count the biases", "Adding a bias is no multiplication: leave biases out."),
+                Mistake(
+                    cost.macs + elements * layer.get("use_bias", True),
+                    f"{name} count the biases",
+                    "Adding a bias is no multiplication: leave biases out.",
+                ),
                 Mistake(2 * cost.macs, f"{name} are doubled", "A multiply-accumulate counts once; floating-point operations count two."),
                 Mistake(math.prod(kernel), f"{name} are its weights, each counted once", "Each is used at every place of the output."),
                 Mistake(cost.macs // before[-1], f"{name} leave out the input channels", f"Count: {formula}"),

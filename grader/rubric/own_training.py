@@ -32,6 +32,14 @@ median of all layers. Two trainings of one's own had 0.31 and 0.17; the first we
 0.26. Copies with noise, and with filters that never fire or that nothing reads in half of each layer, have an accuracy under 0.25 before
 they pass."""
 
+COPY_MAPS: Final = 0.9
+"""Correlation of what filters put out, best partner each, the median of a layer's filters and then of the convolutions, from which a
+network counts as the package's own. Five trainings of one's own had 0.45 to 0.75; a copy whose weights are hidden behind channels that are
+constant has 1.00, whatever its weights look like."""
+
+LARGE: Final = 1e30
+"""An output of no trained network; the square of a larger one may be none of float32's numbers."""
+
 MOST_ALIKE: Final = 3
 """So many classes may share the largest probability: a trained network finds one, or hesitates between two."""
 
@@ -176,14 +184,67 @@ def refuse_copies(weights: oracle.Weights, images: np.ndarray) -> None:
         shipped = read_weights(pretrained_weights())
     except (DataError, MissingResults):
         return  # installed without them: nothing to copy
-    found = likeness(weights, in_order(shipped), images[:LOOKED_AT] / 255.0)
-    if found[0] > COPY_FIRST or float(np.median(found)) > COPY_ALL:
+    seen, others = images[:LOOKED_AT] / 255.0, in_order(shipped)
+    with np.errstate(all="ignore"):
+        outputs = oracle.run(_NETWORK, weights, seen)
+    require(
+        all(bool((np.abs(output) < LARGE).all()) for output in outputs.values()),
+        "the network with the weights in results/weights.safetensors puts out numbers that are not finite, or as good as",
+        help="Such weights come from no training that went well: run `lab measure` again.",
+    )
+    found, maps = likeness(weights, others, seen), same_maps(weights, others, seen)
+    if not (found[0] <= COPY_FIRST and float(np.median(found)) <= COPY_ALL and float(np.median(maps)) <= COPY_MAPS):
         fail(
-            "results/weights.safetensors holds the weights that ship with the package, or a copy with small changes",
+            "results/weights.safetensors holds the weights that ship with the package, or a copy with changes that do nothing",
             "expected: weights from your own training",
             f"correlation with the shipped weights: {found[0]:.3f} in the first layer, {np.median(found):.3f} in the median of all",
+            f"correlation with what the shipped convolutions put out: {np.median(maps):.3f}",
             help="`lab measure` trains with your train and writes the file.",
         )
+
+
+def same_maps(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -> list[float]:
+    """Compares the convolutions of two networks by what they put out, whatever their weights look like.
+
+    A weight that reads a constant does nothing that the bias could not take back, and a filter may be twice there: so weights can be
+    changed beyond recognition while each picture goes the same way. Here each of their filters that fires has the one of ours that does
+    most the same. Pictures may lie in eight ways, see `likeness`; the first layer tells in which.
+
+    Args:
+        ours: The lab's network's arrays by layer.
+        theirs: Another's.
+        images: (n, 64, 64, 3) float.
+
+    Returns:
+        For each convolution the median over their filters of the correlation with the best partner, 0 to 1.
+    """
+
+    def maps(weights: oracle.Weights, pictures: np.ndarray, layers: int) -> list[np.ndarray]:
+        outputs = oracle.run(_NETWORK[:layers], weights, pictures)
+        return [outputs[layer["name"]] for layer in _NETWORK[:layers] if layer["kind"] == "Conv2D"]
+
+    def lying(pictures: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
+        return np.ascontiguousarray(np.rot90(pictures[:, :, ::-1] if mirrored else pictures, quarters, axes=(1, 2)))
+
+    known = maps(theirs, images, len(_NETWORK))
+    ways = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
+    first = [_same(maps(ours, lying(images, *way), 1)[0], lying(known[0], *way)) for way in ways]
+    way = ways[int(np.argmax(first))]
+    return [_same(found, lying(other, *way)) for found, other in zip(maps(ours, lying(images, *way), len(_NETWORK)), known, strict=True)]
+
+
+def _same(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The median over their channels that fire of the correlation with the most similar one of ours."""
+    flat = [each.reshape(-1, each.shape[-1]) for each in (ours, theirs)]
+    mine, others = (each - each.mean(axis=0) for each in flat)
+    sizes = np.linalg.norm(others, axis=0)
+    fires = sizes > 1e-6 * sizes.max()
+    if not fires.any():
+        return 0.0
+    lengths = np.linalg.norm(mine, axis=0)
+    # What hardly changes is a constant with rounding errors.
+    lengths[lengths <= 1e-6 * lengths.max()] = np.inf
+    return float(np.median(((others[:, fires] / sizes[fires]).T @ (mine / lengths)).max(axis=1)))
 
 
 def likeness(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -> list[float]:

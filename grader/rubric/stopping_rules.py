@@ -347,6 +347,11 @@ WRONG_TRAININGS: Final = (
     ),
     WrongRule(lambda script: stop(script.losses, script.rule[0], PATIENCE)[0], "train ignores its argument patience", "Pass it on."),
     WrongRule(lambda script: stop(script.losses, MIN_DELTA, script.rule[1])[0], "train ignores its argument min_delta", "Pass it on."),
+    WrongRule(
+        lambda script: stop(script.losses, script.min_delta or 0.0, script.rule[1])[0],
+        "without min_delta, train takes every smaller loss as an improvement: its default is not 1e-2",
+        "The signature says min_delta: float = 1e-2; that of Keras's EarlyStopping is 0, so it has to be passed on.",
+    ),
     WrongRule(_begins_at_number, NOT_THE_FIRST.summary, "The first epoch always improves: begin with infinity."),
     *(
         WrongRule(lambda script, gives=rule.gives: gives(script.losses, *script.rule)[0], rule.summary, rule.help)

@@ -63,14 +63,20 @@ def test_label_map(submission, suspects, wnids):
         return
     # Another folder after this one: who keeps the first map for all folders is told so.
     other = submission.given / f"{root.name}-other"
-    write_ids(other, wnids[::-1])
+    write_ids(other, wnids[::-1], end="")
+    turned = {wnid: label for label, wnid in enumerate(reversed(wnids))}
     equal(
         submission.data.load_label_map(submission.tools.path(other)),
-        {wnid: label for label, wnid in enumerate(reversed(wnids))},
+        turned,
         "The label map of a second folder",
         help=advice,
         mistakes=[
-            Mistake(numbered, "The first folder's label map is kept for every other folder", "Read the file of the root that is given.")
+            Mistake(numbered, "The first folder's label map is kept for every other folder", "Read the file of the root that is given."),
+            Mistake(
+                dict(list(turned.items())[:-1]),
+                "The last class is left out where the file does not end with a line end",
+                "for line in file gives every line, and so does text.splitlines(): no part has to be cut off.",
+            ),
         ],
     )
     refused(

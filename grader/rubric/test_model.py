@@ -62,6 +62,10 @@ def test_layer_table(submission, rng):
     for number in range(6):
         model, network, _, input_shape = random_model(submission, rng, functional=number % 2 == 1, frozen=True)  # it costs as much
         table.compare(submission.model.layer_table(model), network, input_shape)
+    network, input_shape = oracle.draw_network(rng, frozen=True)
+    network = [{**layer, "use_bias": False} if layer["kind"] in ("Conv2D", "Dense") else layer for layer in network]
+    model = submission.tools.make_functional(network, list(input_shape))
+    table.compare(submission.model.layer_table(model), network, input_shape)
     table.judge()
 
 

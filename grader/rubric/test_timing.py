@@ -130,9 +130,10 @@ def test_batch_figures(submission: Submission, rng: np.random.Generator) -> None
         work_was_waited_for(bench)
         each_was_waited_for(bench)
     nothing_was_printed(benches)
-    # The other ways to be called: no warm-up, the default one, and a batch larger than all images together.
+    # The other ways to be called: no warm-up, the default one, a batch larger than all images together, and more warm-up calls than there
+    # are full batches, with a smaller one behind these.
     others: list[tuple[ScriptedClock, int]] = []
-    for count, batch_size, warmup in ((2 * size, size, 0), (2 * size, size, None), (size, size + 3, 1)):
+    for count, batch_size, warmup in ((2 * size, size, 0), (2 * size, size, None), (size, size + 3, 1), (2 * size + 1, size, 4)):
         bench = ScriptedClock(rng, count)
         timing = _time_batches(submission, bench, batch_size, **({} if warmup is None else {"warmup": warmup}))
         right_figures(timing, bench, batch_size)

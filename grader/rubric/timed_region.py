@@ -234,7 +234,8 @@ def warmup_was_waited_for(bench: ScriptedClock) -> None:
     Raises:
         CheckFailed: It is not so; the mistake is named where it is known.
     """
-    pending = [call for call in bench.warmup if call.number in bench.unfinished[0]]
+    unfinished = bench.unfinished(0)
+    pending = [call for call in bench.warmup if call.number in unfinished]
     require(
         not pending,
         "the clock starts before the warm-up is done: the results of warm-up calls are not waited for",
@@ -271,7 +272,8 @@ def work_was_waited_for(bench: ScriptedClock) -> None:
     Raises:
         CheckFailed: It is not so; the mistake is named where it is known.
     """
-    pending = [call for call in bench.timed if call.number in bench.unfinished[-1]]
+    unfinished = bench.unfinished(-1)
+    pending = [call for call in bench.timed if call.number in unfinished]
     require(
         not pending,
         "the clock is read before the work is done: results are not waited for inside the timed region",
@@ -419,7 +421,7 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
     if warmup and len(bench.calls) == needed - warmup * (len(plans) - 1):
         fail(f"{name} warms up only before the first measurement", asked, help=f"Each measurement has a warm-up of its own. {_TEN_TIMES}")
     for number, plan in enumerate(plans):
-        where = f"{name}, measurement {number}"
+        where = f"{name}, measurement {number + 1} of {len(plans)} ({settings[number][0]} images, batch size {settings[number][1]})"
         before, measured, calls = calls[:warmup], calls[warmup : warmup + len(plan)], calls[warmup + len(plan) :]
         found = [call.images for call in measured]
         sides = (
@@ -443,9 +445,11 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
         totals.append(bench.times[end] - bench.times[start - 1])
         between.append(end - start)
         warmups.append(before)
-        late = [call for call in before if call.number in bench.unfinished[start - 1]]
+        unfinished = bench.unfinished(start - 1)
+        late = [call for call in before if call.number in unfinished]
         require(not late, f"{where}: the clock starts before the warm-up is done", asked, help=LAZY)
-        late = [call for call in measured if call.number in bench.overtaken or call.number in bench.unfinished[end]]
+        unfinished = bench.overtaken | bench.unfinished(end)
+        late = [call for call in measured if call.number in unfinished]
         require(not late, f"{where}: results are not waited for inside the timed region", asked, help=LAZY)
     require(not calls, f"{name} makes more calls than its measurements need", asked, f"calls too many: {len(calls)}")
     for number, (row, (count, batch_size)) in enumerate(zip(rows, settings, strict=True)):

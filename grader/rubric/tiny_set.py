@@ -85,18 +85,19 @@ def draw_picture(rng: np.random.Generator, *, grey: bool = False, brightest: int
         return Picture(buffer.getvalue(), np.asarray(file))
 
 
-def write_ids(root: Path, wnids: Sequence[str]) -> dict[str, int]:
+def write_ids(root: Path, wnids: Sequence[str], *, end: str = "\n") -> dict[str, int]:
     """Writes wnids.txt, and words.txt with more ids than that, sorted.
 
     Args:
         root: The data set's folder; made if it is not there.
         wnids: The ids of the classes.
+        end: What stands behind the last id.
 
     Returns:
         The lines of words.txt: from id to line number.
     """
     root.mkdir(exist_ok=True)
-    (root / "wnids.txt").write_text("".join(f"{wnid}\n" for wnid in wnids), encoding="utf-8")
+    (root / "wnids.txt").write_text("\n".join(wnids) + end, encoding="utf-8")
     words = sorted({*wnids, *(f"n{number:08d}" for number in range(900_000, 15_900_000, 3_000_000))})
     (root / "words.txt").write_text("".join(f"{wnid}\tname of {wnid}, other name\n" for wnid in words), encoding="utf-8")
     return {wnid: line for line, wnid in enumerate(words)}
@@ -118,7 +119,9 @@ def draw_set(rng: np.random.Generator, root: Path) -> TinySet:
     train: dict[str, str] = {}
     for wnid in wnids:
         images = _folder(root / "train" / wnid / "images")
-        names = [f"{wnid}_{number}.JPEG" for number in range(int(rng.integers(3, 13)))]
+        # Some numbers are left out: what is there is told by the folder, not by counting up.
+        count = int(rng.integers(3, 13))
+        names = [f"{wnid}_{number}.JPEG" for number in sorted(rng.choice(count + 4, count, replace=False))]
         for number, name in enumerate(names):
             (images / name).write_bytes(grey if number == 1 else colour)
             train[str(images / name)] = wnid

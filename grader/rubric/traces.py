@@ -33,7 +33,7 @@ class TracedCalls:
     Attributes:
         shapes: Shape of each call's batch.
         waited: Numbers of the calls whose result was waited for.
-        overtaken: Numbers of the calls whose result was not waited for before the next call.
+        overtaken: Numbers of the calls whose result had not been waited for when the last call was made.
     """
 
     def __init__(self, image: npt.NDArray[np.float32]) -> None:
@@ -68,7 +68,7 @@ class TracedCalls:
         number = len(self.shapes)
         if number >= 1000:
             fail("capture_trace calls predict more than 1000 times", help="Look for a loop that never ends.")
-        self.overtaken |= set(range(number)) - self.waited
+        self.overtaken = set(range(number)) - self.waited
         self.shapes.append(batch.shape)
         return number
 
@@ -186,7 +186,7 @@ def _right_calls(calls: TracedCalls, warmup: int) -> None:
         fail("one call too few: the traced call comes after warmup calls, it is not one of them", *sides)
     require(found == warmup + 1, "capture_trace makes the wrong number of calls", *sides, help=_ONE_CALL)
     if warmup and (late := [call for call in range(warmup) if call in calls.overtaken]):
-        fail("the results of warm-up calls are not waited for", f"not waited for before the next call: {late}", help=_LAZY)
+        fail("the results of warm-up calls are not waited for", f"not waited for when the traced call was made: {late}", help=_LAZY)
     require(warmup in calls.waited, "the result of the traced call is never waited for: the trace ends before the work is done", help=_LAZY)
 
 

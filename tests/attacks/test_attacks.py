@@ -150,10 +150,15 @@ def test_seeds_tell_nothing() -> None:
     assert len(set(seeds)) == len(seeds)
 
 
-@pytest.mark.parametrize("text", ["=cmd|'/c calc'!A0", "+1", "-1+cmd", "@SUM(1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=cmd|'/c calc'!A0", "+1", "-1+cmd", "@SUM(1)", "\t=1", "\r=1", "\u200b=1+1", "\ufeff=1", "\uff1d1+1"])
 def test_formulas_are_text(text: str) -> None:
     """A name that a spreadsheet would run is written as text."""
     assert harmless(text).startswith("'")
+
+
+def test_no_other_cell_begins_with_a_formula() -> None:
+    """Where a spreadsheet parts cells by a semicolon, what comes behind one is text too."""
+    assert harmless("x;=1+1; @SUM(1);y-2") == "x;'=1+1; '@SUM(1);y-2"
 
 
 BUBBLEWRAP = jail.choose("A").bubblewrap

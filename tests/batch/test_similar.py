@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from grader.bank import entries, overlay
+from grader.batch.intake import read_class
+from grader.batch.roster import Roster
 from grader.similar import Text, compare, render_pairs
+from grader.similar.texts import read_texts
 
 ROOT = Path(__file__).parents[2]
 SOLUTIONS = ROOT / "solutions"
@@ -35,6 +38,15 @@ def disguised(source: str) -> str:
     for old in ("start", "total_s", "batches", "batch", "call", "first"):
         source = re.sub(rf"\b{old}\b(?! *=[^=]*,)", f"my_{old}", source)
     return source.replace("# ", "# mine: ")
+
+
+def test_white_space_is_not_compared(tmp_path: Path) -> None:
+    """A file of hardly anything but spaces and empty lines is read as what is in it: comparing these would take hours."""
+    folder = tmp_path / "class" / "ada"
+    folder.mkdir(parents=True)
+    (folder / "timing.py").write_text("x = 1  \n" + "\n " * 100_000 + "\n\f\r y = 2\n\nz = 3", encoding="utf-8")
+    (one,) = read_texts(read_class(tmp_path / "class", Roster()), [])
+    assert one.files["timing.py"] == "x = 1\n\n y = 2\n\nz = 3\n"
 
 
 def test_a_disguised_copy_is_found_and_another_solution_is_not():

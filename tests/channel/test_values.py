@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from grader.channel import values
-from grader.channel.values import ARRAY_DTYPES, MAX_DEPTH, MAX_NUMBER_KEYS, Reference, pack, unpack
+from grader.channel.values import ARRAY_DTYPES, MAX_DEPTH, MAX_NUMBER_KEYS, Named, Reference, pack, unpack
 from grader.errors import ChannelError, ValueRefused
 
 DTYPES = [np.dtype(name).newbyteorder(order) for name in sorted(ARRAY_DTYPES) for order in "<>"]
@@ -201,7 +201,8 @@ def test_what_crosses_is_plain() -> None:
     found = unpack(pack([liar, Number(3), Pair(1, np.float32(2)), Record(Path("a")), np.bool_(True)], refuse), refuse)
     assert type(found[0]) is np.ndarray
     assert found[1:] == [3, {"a": 1, "b": 2.0}, {"x": "a"}, True]
-    assert [type(item) for item in found[1:]] == [int, dict, dict, bool]
+    assert [type(item) for item in found[1:]] == [int, Named, dict, bool]
+    assert list(found[2]) == ["a", "b"]
 
 
 def test_keys_are_text_or_integers() -> None:

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,18 @@ def test_feedback_pages(tmp_path: Path) -> None:
         page = file.read_text(encoding="utf-8")
         assert "<script" not in page
         assert "data/one" in page
+
+
+def test_pages_of_names_that_no_file_can_have(tmp_path: Path) -> None:
+    """Long names, and names that some systems take for one another, have a page each under a name that every system takes."""
+    made = []
+    for number, name in enumerate(("Ada", "ada", "Andr\u00e9", "Andre\u0301", "\u0905" * 90, "\u0905" * 91, "x" * 300)):
+        # Everybody has the same login, so that the name alone tells them apart.
+        made.append(dataclasses.replace(grades()[0], student=Student(id=number + 1, key="login:u", name=name, login="u")))
+    files = write_feedback(made, tmp_path / "feedback")
+    assert len({unicodedata.normalize("NFC", file.name).casefold() for file in files}) == len(made)
+    assert max(len(file.name.encode()) for file in files) < 150
+    assert sorted(files) == sorted((tmp_path / "feedback").iterdir())
 
 
 @pytest.mark.parametrize(("days", "score"), [(0, 80.0), (2, 80.0), (3, 72.0), (50, 0.0)])

@@ -156,7 +156,7 @@ def test_a_section_that_is_not_started_stops_only_its_step(measured: Path, data:
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("def online_sweep(*a, **k): return None\ndef batch_sweep(*a, **k): return None\n", "online_sweep's result should be a list"),
+        ("def online_sweep(*a, **k): return None\ndef batch_sweep(*a, **k): return None\n", "should be a list or a tuple"),
         ("def online_sweep(*a, **k): raise ValueError('oops')\n", "timing.online_sweep raised ValueError: oops"),
         ("def online_sweep(*a, **k): return [dict(count=1, batch_size=1, total_s=float('nan'), latency_ms=1, images_per_second=1)] * 3\n"
          "def batch_sweep(*a, **k): return online_sweep() + online_sweep()[:1]\n", "a function returned what cannot be"),

@@ -100,7 +100,7 @@ def test_record_of_calls_and_waits(bench):
     assert [call.images for call in bench.warmup] == [(0, 1)]
     assert [call.images for call in bench.timed] == [(2, 3), (4, UNKNOWN)]
     assert bench.overtaken == {second}
-    assert bench.unfinished == [[], [second, third]]
+    assert [bench.unfinished(0), bench.unfinished(1), bench.unfinished(-1)] == [set(), {second, third}, {second, third}]
     assert bench.total_s == bench.times[1] - bench.times[0] > 0
 
 
@@ -219,7 +219,7 @@ def test_ways_to_wait(shared, reference, tmp_path, wait):
     finally:
         student.close()
     bench.clock()
-    assert bench.unfinished == [[]]
+    assert bench.unfinished(0) == set()
 
 
 @pytest.mark.parametrize(

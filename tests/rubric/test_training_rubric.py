@@ -17,12 +17,13 @@ from safetensors.numpy import save_file
 from grader.artifacts import read_weights
 from grader.bank import Entry
 from grader.checks import oracle
+from grader.dataset.make import held_out
 from grader.dataset.weights import pretrained_weights
 from grader.lab import FINDINGS_FILE, IMAGE_SHAPE, SECTION_POINTS
 from grader.results import CheckResult, State
 from grader.rubric import stopping_rules
 from grader.rubric import test_training as rubric
-from grader.rubric.own_training import COPY_ALL, COPY_FIRST, in_order, likeness, turned
+from grader.rubric.own_training import COPY_ALL, COPY_FIRST, COPY_MAPS, in_order, likeness, same_maps, turned
 from grader.rubric.scripted_training import restoring
 
 MEASURED = (SOLUTIONS / "results").is_dir()
@@ -109,6 +110,26 @@ def with_dead_filters(weights: list[np.ndarray]) -> list[np.ndarray]:
     changed[1][dead] = -1e4
     changed[2][:, :, dead] = rng.normal(0, 50, changed[2][:, :, dead].shape)
     return changed
+
+
+def behind_constants(weights: list[np.ndarray]) -> list[np.ndarray]:
+    """The same network, with a filter of each layer that never fires made a constant, which the next layer reads and its bias undoes."""
+    rng, changed = np.random.default_rng(5), [array.copy() for array in weights]
+    pictures, _ = held_out(b"pictures of our own", 4)
+    outputs = oracle.run(oracle.lab_network(), in_order(weights), pictures / 255.0)
+    for place, name in enumerate(list(in_order(weights))[:-1]):
+        dead = int(outputs[name].reshape(-1, outputs[name].shape[-1]).max(axis=0).argmin())
+        kernel, bias, following, undone = changed[2 * place : 2 * place + 4]
+        kernel[..., dead], bias[dead] = 0.0, 1.0
+        rows = following.reshape(-1, len(bias), following.shape[-1])
+        rows[:, dead] = rng.normal(0, 8 * following.std() * np.sqrt(len(bias)), rows[:, dead].shape)
+        undone -= rows[:, dead].sum(axis=0)
+    return changed
+
+
+def overflowing(weights: list[np.ndarray]) -> list[np.ndarray]:
+    """Weights whose outputs no number can hold."""
+    return [array * np.float32(1e36) if array.ndim > 1 else array for array in weights]
 
 
 def test_section_is_worth_its_points(graded: Grade) -> None:
@@ -259,6 +280,16 @@ def test_shipped_weights_earn_nothing(graded: Grade, copy: Path) -> None:
     for weights, correct in ((noisy(0.0), 920), (noisy(0.05), 915), (noisy(0.7), 110), (with_dead_filters(noisy(0.0)), 900)):
         weigh(copy, weights, correct, 1000)
         refused(graded, copy, "ship with the package")
+    hidden = behind_constants(noisy(0.0))
+    assert float(np.median(likeness(in_order(hidden), in_order(noisy(0.0)), held_out(b"others", 4)[0] / 255.0))) < COPY_ALL
+    weigh(copy, hidden, 920, 1000)
+    refused(graded, copy, "ship with the package")
+
+
+def test_weights_that_overflow_are_refused(graded: Grade, copy: Path) -> None:
+    """What cannot be compared with the shipped weights is no copy and no training either."""
+    weigh(copy, overflowing(weak()), 160, 1000)
+    refused(graded, copy, "not finite")
 
 
 def test_claimed_accuracy_must_be_reproduced(graded: Grade, copy: Path) -> None:
@@ -395,6 +426,8 @@ def test_turned_and_mirrored_weights_are_a_copy(quarters: int, mirrored: bool) -
     found = likeness(copy, shipped, images)
     assert found[0] > COPY_FIRST
     assert np.median(found) > COPY_ALL
+    assert min(same_maps(copy, shipped, images)) == pytest.approx(1)
+    assert np.median(same_maps(in_order(weak()), shipped, images)) < COPY_MAPS
 
 
 def test_likeness_does_not_depend_on_scales_between_layers() -> None:

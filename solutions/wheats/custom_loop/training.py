@@ -40,9 +40,13 @@ def train(model, train_data, val_data, *, epochs, min_delta=1e-2, patience=2):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "best.weights.h5"
         while stopper.epoch < epochs and not (stopper.epoch and stopper.done):
-            model.reset_metrics()
+            seen, sums = 0, {"loss": 0.0, "accuracy": 0.0}
             for images, labels in train_data:
-                logs = model.train_on_batch(images, labels, return_dict=True)
+                model.reset_metrics()  # some versions of Keras do that by themselves, so that each batch tells of itself
+                for name, value in model.train_on_batch(images, labels, return_dict=True).items():
+                    sums[name] += len(labels) * float(value)
+                seen += len(labels)
+            logs = {name: value / seen for name, value in sums.items()}
             results = {**logs, **{f"val_{name}": value for name, value in model.evaluate(val_data, verbose=0, return_dict=True).items()}}
             for name, values in history.items():
                 values.append(float(results[name]))

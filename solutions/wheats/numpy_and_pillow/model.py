@@ -33,7 +33,7 @@ def layer_table(model):
             window = config["kernel_size"]
             height, width = (_places(s, k, t, config["padding"]) for s, k, t in zip(shape, window, config["strides"], strict=False))
             macs = height * width * config["filters"] * window[0] * window[1] * shape[2]
-            parameters = (window[0] * window[1] * shape[2] + 1) * config["filters"]
+            parameters = (window[0] * window[1] * shape[2] + config["use_bias"]) * config["filters"]
             shape = (height, width, config["filters"])
         elif isinstance(layer, layers.MaxPooling2D):
             height, width = (
@@ -44,7 +44,7 @@ def layer_table(model):
             shape = (int(np.prod(shape)),)
         elif isinstance(layer, layers.Dense):
             macs = shape[0] * config["units"]
-            parameters = macs + config["units"]
+            parameters = macs + config["units"] * config["use_bias"]
             shape = (config["units"],)
         rows.append(LayerRow(layer.name, list(shape), np.int64(parameters), macs, np.prod(shape) * np.float32().nbytes))
     return rows

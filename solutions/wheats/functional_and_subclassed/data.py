@@ -1,4 +1,5 @@
 from collections import defaultdict
+from typing import NamedTuple
 
 
 def load_label_map(root):
@@ -61,9 +62,16 @@ def class_counts(examples, classes):
     return np.array([counts[label] for label in range(classes)])
 
 
+class Interval(NamedTuple):
+    """A tuple whose places have names."""
+
+    low: float
+    high: float
+
+
 def wilson_interval(correct, total, z=1.96):
     """Write the formula with counts instead of shares."""
     wrong = total - correct
     middle = (correct + z * z / 2) / (total + z * z)
     half = z / (total + z * z) * math.sqrt(correct * wrong / total + z * z / 4)
-    return [middle - half, middle + half]
+    return Interval(middle - half, middle + half)

@@ -1,3 +1,8 @@
+from collections import namedtuple
+
+Places = namedtuple("Places", "height width channels")
+
+
 class LabNetwork(keras.Model):
     """The network as a class of its own."""
 
@@ -44,9 +49,13 @@ def layer_table(model):
         shape = layer.compute_output_shape(shape)
         kernel = layer.get_weights()[0].size if layer.get_weights() else 0
         places = int(np.prod(shape[1:-1])) if len(shape) == 4 else 1
-        row = {"name": layer.name, "output_shape": shape[1:], "parameters": sum(w.size for w in layer.get_weights())}
+        row = {"name": layer.name, "output_shape": _named(shape[1:]), "parameters": sum(w.size for w in layer.get_weights())}
         rows.append({**row, "macs": kernel * places, "bytes": 4 * int(np.prod(shape[1:]))})
     return rows
+
+
+def _named(shape):
+    return Places(*shape) if len(shape) == 3 else shape
 
 
 def feature_maps(model, images, layer_names):

@@ -1,9 +1,10 @@
 def capture_trace(predict, image, log_dir, *, warmup=3):
     images = np.expand_dims(image, axis=0)
+    results = []
     for i in range(warmup):
-        result = predict(images)
-        result = np.array(result)
-        print("warm-up", i, result.shape)
+        results.append(predict(images))
+    for i in range(warmup):
+        print("warm-up", i, np.array(results[i]).shape)
     options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0, device_tracer_level=1)
     tf.profiler.experimental.start(str(log_dir), options=options)
     result = predict(images)

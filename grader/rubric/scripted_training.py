@@ -341,6 +341,29 @@ def check_history(run: Run, script: Script) -> None:
     _check_training_loss(np.asarray([float(value) for value in columns["loss"]]), script)
 
 
+def require_own_losses(run: Run, script: Script) -> None:
+    """Requires that the validation losses of a history, as far as it goes, are those of the script: training cannot end right by others.
+
+    Args:
+        run: What became of the training.
+        script: What it followed.
+
+    Raises:
+        CheckFailed: They are others.
+    """
+    curve = run.history.get("val_loss") if isinstance(run.history, dict) else None
+    if not isinstance(curve, list | tuple) or not all(isinstance(loss, int | float) for loss in curve[: len(script.losses)]):
+        return
+    pairs = list(zip(curve, script.losses, strict=False))
+    if any(abs(found - right) > (0.1 if right > LARGE_LOSS else 2e-3) for found, right in pairs):
+        fail(
+            "train: the validation loss that it goes by is not the mean over val_data",
+            f"expected: {compare.show([round(right, 4) for _, right in pairs])}",
+            f"received: {compare.show([round(float(found), 4) for found, _ in pairs])}",
+            help="One number an epoch, on all of val_data, with the weights after that epoch. test_on_batch tells of one batch only.",
+        )
+
+
 def _check_training_loss(found: np.ndarray, script: Script) -> None:
     epochs = len(found)
     padded = [*script.train_losses, script.train_losses[-1]]

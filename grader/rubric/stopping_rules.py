@@ -348,6 +348,11 @@ WRONG_TRAININGS: Final = (
     WrongRule(lambda script: stop(script.losses, script.rule[0], PATIENCE)[0], "train ignores its argument patience", "Pass it on."),
     WrongRule(lambda script: stop(script.losses, MIN_DELTA, script.rule[1])[0], "train ignores its argument min_delta", "Pass it on."),
     WrongRule(
+        lambda script: stop(script.losses, 0.0, script.rule[1])[0],
+        "train ignores its argument min_delta: every smaller loss counts as an improvement",
+        "Pass it on; EarlyStopping's own default is 0.",
+    ),
+    WrongRule(
         lambda script: stop(script.losses, script.min_delta or 0.0, script.rule[1])[0],
         "without min_delta, train takes every smaller loss as an improvement: its default is not 1e-2",
         "The signature says min_delta: float = 1e-2; that of Keras's EarlyStopping is 0, so it has to be passed on.",

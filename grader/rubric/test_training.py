@@ -35,6 +35,7 @@ from grader.rubric.scripted_training import (
     check_history,
     columns_of,
     described,
+    require_own_losses,
     require_trained,
     require_within_limit,
     restoring,
@@ -136,6 +137,8 @@ def test_train_stops(submission: Submission, rng: np.random.Generator) -> None:
     wrong = next((place for place, script in enumerate(scripts) if runs[place].epochs_run != script.epochs_run), None)
     if wrong is not None:
         named = explanation(WRONG_TRAININGS, [(script,) for script in scripts], [run.epochs_run for run in runs])
+        if named is None:
+            require_own_losses(runs[wrong], scripts[wrong])
         fail(
             f"train: {named.summary}" if named else "train ends after the wrong epoch",
             *described(scripts[wrong]),

@@ -420,6 +420,13 @@ def right_sweep(name: str, timings: Any, bench: ScriptedClock, settings: list[tu
     warmups: list[list[Call]] = []
     if warmup and len(bench.calls) == needed - warmup * (len(plans) - 1):
         fail(f"{name} warms up only before the first measurement", asked, help=f"Each measurement has a warm-up of its own. {_TEN_TIMES}")
+    others, left = divmod(len(bench.calls) - sum(map(len, plans)), len(plans))
+    if 0 <= others != warmup and not left and [call.images for call in calls[others : others + len(plans[0])]] == plans[0]:
+        fail(
+            f"{name} makes {others} warm-up calls for each measurement, not the {warmup} asked for",
+            asked,
+            help="Hand warmup on to each measurement; its default is 3.",
+        )
     for number, plan in enumerate(plans):
         where = f"{name}, measurement {number + 1} of {len(plans)} ({settings[number][0]} images, batch size {settings[number][1]})"
         before, measured, calls = calls[:warmup], calls[warmup : warmup + len(plan)], calls[warmup + len(plan) :]

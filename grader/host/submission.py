@@ -376,11 +376,27 @@ _UNFIT: Final = (TypeError, ValueError, AttributeError, LookupError, ArithmeticE
 """What Python raises where a value is of the wrong kind."""
 
 
+_signatures: Final[dict[tuple[Any, bool], inspect.Signature]] = {}
+"""By the code of a function: a clock is called a thousand times, and looking at its parameters takes as long as the call itself."""
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    plain = getattr(function, "__func__", function)
+    code = getattr(plain, "__code__", None)
+    if code is None:
+        return inspect.signature(function)
+    # Not by the function: what it belongs to, a bench with all its readings, would be kept for as long as this process lives.
+    key = (code, plain is not function)
+    if key not in _signatures:
+        _signatures[key] = inspect.signature(function)
+    return _signatures[key]
+
+
 def _answer(method: str, params: dict[str, Any]) -> Any:
     match params:
         case {"function": function, "args": list(args), "kwargs": dict(kwargs)} if method == "callback" and callable(function):
             try:
-                inspect.signature(function).bind(*args, **kwargs)
+                _signature(function).bind(*args, **kwargs)
             except TypeError as error:
                 raise Refusal(kind="signature", message=str(error)) from None
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import numpy as np
 import pytest
 
 from grader.bank import overlay, write_reference
+from grader.channel.peer import Refusal
 from grader.grade import grade
 from grader.host.answers import is_answer_of
 from grader.host.launch import Launcher
+from grader.host.submission import _answer
 from grader.results import CheckResult, State
 
 SOLUTIONS = Path(__file__).parents[2] / "solutions"
@@ -99,3 +103,20 @@ def test_a_function_of_the_grader_s_called_with_junk_fails(tmp_path: Path, share
     file.write_text(overlay(file.read_text(encoding="utf-8"), CALLS), encoding="utf-8")
     (result,) = grade(file.parent, keyword="training and test_sweep", launcher=shared).checks
     assert result.state is State.FAILED
+
+
+def test_what_a_callback_belongs_to_is_not_kept() -> None:
+    """A grader process goes on to the next submission: nothing of this one's calls stays in its memory."""
+
+    class Bench:
+        def clock(self) -> float:
+            return 1.0
+
+    bench = Bench()
+    gone = weakref.ref(bench)
+    assert _answer("callback", {"function": bench.clock, "args": [], "kwargs": {}}) == 1.0
+    with pytest.raises(Refusal):
+        _answer("callback", {"function": bench.clock, "args": [2], "kwargs": {}})
+    del bench
+    gc.collect()
+    assert gone() is None

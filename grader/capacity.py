@@ -66,9 +66,13 @@ def shares(processes: int) -> list[frozenset[int]]:
 
 
 def keep_to(cores: Collection[int]) -> None:
-    """Lets this process, and those that it starts from now on, run on these cores only; on all when there are none."""
+    """Lets this process, and those that it starts from now on, run on these cores only; on all when there are none.
+
+    Where the system does not let it, it runs on all, and takes its turns there.
+    """
     if cores:
-        os.sched_setaffinity(0, cores)
+        with suppress(OSError):
+            os.sched_setaffinity(0, cores)
 
 
 def memory(proc: Path = PROC) -> int:

@@ -320,9 +320,10 @@ def show(value: Any, limit: int = 160, *, kind: bool = True) -> str:
     if value is None:
         return "None (is there a return?)"
     text = _short(value, limit)
+    name = "named tuple" if isinstance(value, Named) else type(value).__name__
     if isinstance(value, (list, tuple, dict)) and len(text) > limit:
-        return f"{'named tuple' if isinstance(value, Named) else type(value).__name__} of {len(value)} items: {text[: limit - 40]}..."
-    return f"{text[:limit]} ({'named tuple' if isinstance(value, Named) else type(value).__name__})" if kind else text[:limit]
+        return f"{name} of {len(value)} items: {text[: limit - 40]}..."
+    return f"{text[:limit]} ({name})" if kind else text[:limit]
 
 
 class _Brief(reprlib.Repr):

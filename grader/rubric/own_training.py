@@ -38,7 +38,7 @@ network counts as the package's own. Five trainings of one's own had 0.45 to 0.7
 constant has 1.00, whatever its weights look like."""
 
 LARGE: Final = 1e30
-"""An output of no trained network; the square of a larger one may be none of float32's numbers."""
+"""An output of no trained network. Comparing squares outputs and adds them up, which float64 cannot hold from about 1e150 on."""
 
 MOST_ALIKE: Final = 3
 """So many classes may share the largest probability: a trained network finds one, or hesitates between two."""

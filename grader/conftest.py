@@ -31,8 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = config.stash[_STACK] = ExitStack()
     console = Console(highlight=False)
     report = stack.enter_context(TerminalReport(console))
-    # Ours is the only report: pytest's own header, progress, tracebacks and summary would say the same again.
-    config.option.tbstyle, config.option.reportchars, config.option.verbose, config.option.no_header = "no", "", -2, True
+    # Ours is the only report: pytest's own header, progress and summary would say the same again.
+    config.option.reportchars, config.option.verbose, config.option.no_header = "", -2, True
     path = Path(config.invocation_params.dir, config.getoption("submission"))
     try:
         taken = stack.enter_context(take(path))

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from grader.artifacts import Results
+from grader.attempts import keep
 from grader.bank import assemble_all, entries, write_reference
 from grader.checks.expected import findings_toml
 from grader.errors import LabError
@@ -140,6 +141,7 @@ def _report(folder: Path, console: Console) -> float:
         report.start(str(folder))
         result = grade(folder, listener=report.check)
         report.finish(result)
+    keep(folder, result)  # for the dashboard's page of scores, as `lab grade` does
     (DEMO / f"{folder.name}.html").write_text(render_html(result), encoding="utf-8")
     return result.score
 

@@ -158,6 +158,10 @@ class RubricRun:
         """Known mistakes that fit all answers of this check so far."""
         return Suspects()
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Does without tracebacks, which nobody is shown: pytest reads and parses the source of each frame for one."""
+        config.option.tbstyle = "no"
+
     def pytest_itemcollected(self, item: pytest.Item) -> None:
         """Notes every check, also those that -k leaves out."""
         self._collected.add(_function(item))

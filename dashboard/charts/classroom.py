@@ -11,6 +11,7 @@ import pandas as pd
 from dashboard.figure import BLUE, COLOURS, GREY, HEIGHT, PURPLE, VERMILION, Figure, rows_height, scale
 from dashboard.measured import BATCH
 from dashboard.statistics import band, correlation, wilson
+from grader.lab import BATCH_SIZES
 
 BINS = (5.0, 1.0, 0.25)
 """Points in one bar of the distribution: the first of these with which there are BARS bars at least."""
@@ -176,8 +177,10 @@ def _over_class(
 
 
 def class_throughput(samples: pd.DataFrame, chosen: list[str]) -> Figure:
-    """Throughput against batch size over the class: median, middle half, and chosen students."""
+    """Throughput against batch size over the class: median, middle half, and chosen students; at the lab's sizes where there are any."""
     frame = samples[samples["mode"] == BATCH]
+    asked = frame[frame["batch_size"].isin(BATCH_SIZES)]
+    frame = asked if len(asked) else frame
     chart, summary = _over_class(
         frame, "batch_size", "batch size (log scale)", "images_per_second", "throughput, images a second", chosen, log=True
     )

@@ -40,6 +40,7 @@ def validate(
     """
     started = time.monotonic()
     plans = validation.plans(repeat=repeat, first=first, keyword=keyword, several=several)
+    validation.planned = len(plans)
     gradings = processes or capacity.cores() * (EACH if under_load else 1)
     with load(gradings) if under_load else nullcontext():
         for trial in run_all(plans, gradings):

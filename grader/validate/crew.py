@@ -75,7 +75,7 @@ def _run_once(left: Mapping[int, Plan], processes: int) -> Iterator[tuple[int, T
                 process.terminate()
             raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _begin(shares: SimpleQueue[frozenset[int]]) -> None:

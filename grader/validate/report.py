@@ -74,7 +74,8 @@ def summary(validation: Validation) -> Iterator[str]:
             least, lost = min(count for count, _ in counts), sum(lost for _, lost in counts)
             yield f"checks      each repeated {least} times or more, {lost} took a point"
     yield f"took        {int(validation.seconds // 60)} min {validation.seconds % 60:.0f} s"
-    yield "the grader holds" if validation.holds else "the grader does NOT hold"
+    part = "" if len(validation.trials) >= validation.planned else f" in {len(validation.trials)} of {validation.planned} gradings"
+    yield ("the grader holds" if validation.holds else "the grader does NOT hold") + part
 
 
 def matrix_csv(validation: Validation) -> str:

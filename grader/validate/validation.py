@@ -36,6 +36,7 @@ class Validation:
         equivalents: Names of mutants that are no mistakes, with the reasons.
         trials: What was graded, as it came.
         seconds: How long it took.
+        planned: How many trials there are to be.
     """
 
     reference: Path
@@ -45,6 +46,7 @@ class Validation:
     equivalents: dict[str, str] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
     seconds: float = 0.0
+    planned: int = 0
 
     def plans(self, *, repeat: int = 0, first: int = 0, keyword: str = "", several: int = 0) -> list[Plan]:
         """What to grade.

@@ -178,3 +178,9 @@ def test_an_empty_validation_holds():
     nothing = Validation(SOLUTIONS)
     assert nothing.holds
     assert [line.split()[0] for line in summary(nothing)] == ["took", "the"]
+
+
+def test_a_validation_that_was_stopped_says_how_far_it_came():
+    """What was not tried is not said to hold."""
+    stopped = Validation(SOLUTIONS, trials=[Trial(Kind.REPEAT, "1: reference", (result("data/a"),))], planned=20)
+    assert [*summary(stopped)][-1] == "the grader holds in 1 of 20 gradings"

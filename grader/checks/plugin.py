@@ -179,10 +179,17 @@ class RubricRun:
                 value = int.from_bytes(seed_of(self._secret, _name(item)), "big")
                 hypothesis.seed(value)(getattr(function, "__func__", function))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> None:
-        """Draws what checks will need as long as there is no worker to ask anything."""
-        for item in session.items:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Any:
+        """Draws what checks will need as long as there is no worker to ask anything, then runs them."""
+        # One thread for NumPy's products, and not one a core: several gradings would be in one another's way, and sums are added up in the
+        # same order on every machine.
+        with threadpool_limits(1, user_api="blas"):
+            self._draw(session.items)
+            return (yield)
+
+    def _draw(self, items: list[pytest.Item]) -> None:
+        for item in items:
             if self._launcher.ready:
                 return
             name, spec = _name(item), _spec(item)
@@ -204,9 +211,7 @@ class RubricRun:
         return True
 
     def _run(self, item: pytest.Function) -> None:
-        # One thread for NumPy's products, and not one a core: several gradings would be in one another's way, and sums are added up in the
-        # same order on every machine.
-        with _own_time(), threadpool_limits(1, user_api="blas"):
+        with _own_time():
             self._run_on(item)
 
     def _run_on(self, item: pytest.Function) -> None:

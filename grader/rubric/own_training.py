@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import Any, Final
 
 import numpy as np
 
-from grader.artifacts import Machine, MissingResults, Results, Training, read_weights
+from grader.artifacts import Machine, MissingResults, Results, Training
 from grader.checks import compare, oracle
-from grader.checks.compare import fail, require
-from grader.dataset.weights import pretrained_weights
-from grader.errors import DataError
+from grader.checks.compare import require
 from grader.host.submission import Submission
 from grader.lab import CLASSES, IMAGE_SHAPE, MIN_DELTA, PATIENCE, TRAINING_BATCH_SIZES
 from grader.outcomes import CheckEnded
@@ -25,26 +22,8 @@ CHECKED: Final = 12
 NEAR: Final = 1e-3
 """Relative difference of two probabilities below which either class may be the largest: float32 and the float64 oracle are 1e-5 apart."""
 
-COPY_FIRST: Final = 0.98
-COPY_ALL: Final = 0.45
-"""Mean correlation of what filters do, best partner each, from which weights count as the package's own: of the first layer, and the
-median of all layers. Two trainings of one's own had 0.31 and 0.17; the first weights that the shipped ones were trained from have 0.89 and
-0.26. Copies with noise, and with filters that never fire or that nothing reads in half of each layer, have an accuracy under 0.25 before
-they pass."""
-
-COPY_MAPS: Final = 0.9
-"""Correlation of what filters put out, best partner each, the median of a layer's filters and then of the convolutions, from which a
-network counts as the package's own. Five trainings of one's own had 0.45 to 0.75; a copy whose weights are hidden behind channels that are
-constant has 1.00, whatever its weights look like."""
-
-LARGE: Final = 1e30
-"""An output of no trained network. Comparing squares outputs and adds them up, which float64 cannot hold from about 1e150 on."""
-
 MOST_ALIKE: Final = 3
 """So many classes may share the largest probability: a trained network finds one, or hesitates between two."""
-
-LOOKED_AT: Final = 4
-"""Pictures on which it shows what a weight does."""
 
 BEST_OFF: Final = 0.02
 """How far the accuracy of the trained model may be from its best epoch's: a training of one's own may take the mean over batches."""
@@ -168,164 +147,6 @@ def require_own_labels(weights: oracle.Weights, images: np.ndarray, found: np.nd
             f"picture {place}: expected label {int(row.argmax())}, received {label}",
             help="It should give the most probable class of the model that it is given.",
         )
-
-
-def refuse_copies(weights: oracle.Weights, images: np.ndarray) -> None:
-    """Refuses the weights that ship with the package, also with other filter orders, scales, some noise, or parts that do nothing.
-
-    Args:
-        weights: The network's arrays by layer.
-        images: (n, 64, 64, 3) uint8, on which it shows what a weight does.
-
-    Raises:
-        CheckFailed: They are a copy.
-    """
-    try:
-        shipped = read_weights(pretrained_weights())
-    except (DataError, MissingResults):
-        return  # installed without them: nothing to copy
-    seen, others = images[:LOOKED_AT] / 255.0, in_order(shipped)
-    with np.errstate(all="ignore"):
-        outputs = oracle.run(_NETWORK, weights, seen)
-    require(
-        all(bool((np.abs(output) < LARGE).all()) for output in outputs.values()),
-        "the network with the weights in results/weights.safetensors puts out numbers that are not finite, or as good as",
-        help="Such weights come from no training that went well: run `lab measure` again.",
-    )
-    found, maps = likeness(weights, others, seen), same_maps(weights, others, seen)
-    if not (found[0] <= COPY_FIRST and float(np.median(found)) <= COPY_ALL and float(np.median(maps)) <= COPY_MAPS):
-        fail(
-            "results/weights.safetensors holds the weights that ship with the package, or a copy with changes that do nothing",
-            "expected: weights from your own training",
-            f"correlation with the shipped weights: {found[0]:.3f} in the first layer, {np.median(found):.3f} in the median of all",
-            f"correlation with what the shipped convolutions put out: {np.median(maps):.3f}",
-            help="`lab measure` trains with your train and writes the file.",
-        )
-
-
-def same_maps(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -> list[float]:
-    """Compares the convolutions of two networks by what they put out, whatever their weights look like.
-
-    A weight that reads a constant does nothing that the bias could not take back, and a filter may be twice there: so weights can be
-    changed beyond recognition while each picture goes the same way. Here each of their filters that fires has the one of ours that does
-    most the same. Pictures may lie in eight ways, see `likeness`; the first layer tells in which.
-
-    Args:
-        ours: The lab's network's arrays by layer.
-        theirs: Another's.
-        images: (n, 64, 64, 3) float.
-
-    Returns:
-        For each convolution the median over their filters of the correlation with the best partner, 0 to 1.
-    """
-
-    def maps(weights: oracle.Weights, pictures: np.ndarray, layers: int) -> list[np.ndarray]:
-        outputs = oracle.run(_NETWORK[:layers], weights, pictures)
-        return [outputs[layer["name"]] for layer in _NETWORK[:layers] if layer["kind"] == "Conv2D"]
-
-    def lying(pictures: np.ndarray, quarters: int, mirrored: bool) -> np.ndarray:
-        return np.ascontiguousarray(np.rot90(pictures[:, :, ::-1] if mirrored else pictures, quarters, axes=(1, 2)))
-
-    known = maps(theirs, images, len(_NETWORK))
-    ways = [(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
-    first = [_same(maps(ours, lying(images, *way), 1)[0], lying(known[0], *way)) for way in ways]
-    way = ways[int(np.argmax(first))]
-    return [_same(found, lying(other, *way)) for found, other in zip(maps(ours, lying(images, *way), len(_NETWORK)), known, strict=True)]
-
-
-def _same(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The median over their channels that fire of the correlation with the most similar one of ours."""
-    flat = [each.reshape(-1, each.shape[-1]) for each in (ours, theirs)]
-    mine, others = (each - each.mean(axis=0) for each in flat)
-    sizes = np.linalg.norm(others, axis=0)
-    fires = sizes > 1e-6 * sizes.max()
-    if not fires.any():
-        return 0.0
-    lengths = np.linalg.norm(mine, axis=0)
-    # What hardly changes is a constant with rounding errors.
-    lengths[lengths <= 1e-6 * lengths.max()] = np.inf
-    return float(np.median(((others[:, fires] / sizes[fires]).T @ (mine / lengths)).max(axis=1)))
-
-
-def likeness(ours: oracle.Weights, theirs: oracle.Weights, images: np.ndarray) -> list[float]:
-    """Compares the filters of each layer by what they do, whatever their order and size, and whichever way the pictures lie.
-
-    A weight counts by the size of what it reads, and a filter by the size of what is read of it: so neither does a scale that the next
-    layer undoes make a difference, nor a filter that never fires, or that nothing reads. The set's pictures mean the same mirrored or
-    turned by quarters, so a network whose filters all are is as good as it was: the one of the eight counts that is most alike.
-
-    Args:
-        ours: The lab's network's arrays by layer.
-        theirs: Another's.
-        images: (n, 64, 64, 3) float, to see what fires.
-
-    Returns:
-        For each layer the mean correlation of its filters, best partner each.
-    """
-    effects, others = _effects(ours, images), _effects(theirs, images)
-    found = [_alike(effects, turned(others, quarters, mirrored), images.shape[-1]) for quarters in range(4) for mirrored in (False, True)]
-    return max(found, key=lambda one: max(one[0] / COPY_FIRST, float(np.median(one)) / COPY_ALL))
-
-
-def _alike(effects: dict[str, np.ndarray], others: dict[str, np.ndarray], channels: int) -> list[float]:
-    found: list[float] = []
-    partner = np.arange(channels)
-    for place, name in enumerate(effects):
-        effect, other = effects[name], others[name]
-        # The partners of the layer before are this layer's inputs; after the flattening each has several places.
-        other = other.reshape(-1, len(partner), other.shape[-1])[:, partner].reshape(other.shape)
-        products = _filters(effect) @ _filters(other).T
-        following = list(effects.values())[place + 1 : place + 2]
-        weight = np.ones(effect.shape[-1])
-        if following:
-            weight = np.linalg.norm(following[0].reshape(-1, effect.shape[-1], following[0].shape[-1]), axis=(0, 2))
-        partner = products.argmax(axis=1)
-        found.append(float(np.average(products.max(axis=1), weights=weight + 1e-12)))
-    return found
-
-
-def turned(kernels: dict[str, np.ndarray], quarters: int, mirrored: bool) -> dict[str, np.ndarray]:
-    """The kernels of a network that sees a turned picture as the given one sees the picture.
-
-    Args:
-        kernels: The lab's network's kernels by layer, in order: (3, 3, in, out), and (in, out) behind the flattening.
-        quarters: Quarter turns.
-        mirrored: Whether the picture is mirrored first, left to right.
-
-    Returns:
-        Each kernel turned in its first two axes; that behind the flattening in the places of the flattened map.
-    """
-    found: dict[str, np.ndarray] = {}
-    before = np.empty(0)
-    for name, kernel in kernels.items():
-        grid = kernel
-        if kernel.ndim == 2 and before.ndim == 4:  # rows are (height, width, channel)
-            side = math.isqrt(len(kernel) // before.shape[-1])
-            grid = kernel.reshape(side, side, before.shape[-1], -1)
-        if grid.ndim == 4:
-            grid = np.rot90(grid[:, ::-1] if mirrored else grid, quarters, axes=(0, 1))
-        found[name] = np.ascontiguousarray(grid).reshape(kernel.shape)
-        before = kernel
-    return found
-
-
-def _effects(weights: oracle.Weights, images: np.ndarray) -> dict[str, np.ndarray]:
-    # Each kernel, every weight times the root mean square of what it reads.
-    outputs = oracle.run(_NETWORK, weights, images)
-    found, before = {}, images
-    for layer in _NETWORK:
-        name = layer["name"]
-        if name in weights:
-            axes = tuple(range(before.ndim - 1))
-            found[name] = weights[name][0].astype(np.float64) * np.sqrt(np.mean(before**2, axis=axes))[:, None]
-        before = outputs[name]
-    return found
-
-
-def _filters(kernel: np.ndarray) -> np.ndarray:
-    rows = kernel.reshape(-1, kernel.shape[-1]).T.astype(np.float64)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
 def short_plan(results: Results) -> str:

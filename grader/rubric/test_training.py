@@ -18,13 +18,13 @@ from grader.dataset.make import held_out
 from grader.host.submission import Submission
 from grader.lab import CLASSES, IMAGE_SHAPE
 from grader.outcomes import CheckFailed
+from grader.rubric.copies import Seen, refuse_copies, shipped
 from grader.rubric.fair_sweep import check_evaluations, check_settings, check_trainings, watched_sweep
 from grader.rubric.own_training import (
     by_layer,
     check_training_file,
     classify,
     limit_changes,
-    refuse_copies,
     require_own_labels,
     short_plan,
     unlike,
@@ -337,8 +337,9 @@ def test_epochs_needed(submission: Submission, accuracies: list[float], toleranc
 
 
 @lru_cache(maxsize=1)
-def _new_pictures(seed: bytes) -> tuple[np.ndarray, np.ndarray]:
-    return held_out(seed, HELD_OUT)
+def _new_pictures(seed: bytes) -> tuple[np.ndarray, np.ndarray, Seen | None]:
+    images, labels = held_out(seed, HELD_OUT)
+    return images, labels, shipped(images)
 
 
 @check(points=3, wall_s=40.0, prepare=_new_pictures)
@@ -357,9 +358,9 @@ def test_accuracy(submission: Submission, results: Results, seed: bytes) -> None
         help="If you changed the model after measuring, run `lab measure` again.",
     )
     submission.tools.set_weights(model, weights)
-    images, labels = _new_pictures(seed)
+    images, labels, original = _new_pictures(seed)
     layers = by_layer(submission, model, weights)
-    refuse_copies(layers, images)
+    refuse_copies(layers, images, original)
     found = np.concatenate([classify(submission, model, images[start : start + CHUNK]) for start in range(0, HELD_OUT, CHUNK)])
     require_own_labels(layers, images, found, seed)
     accuracy = float((found == labels).mean())

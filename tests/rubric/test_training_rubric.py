@@ -23,7 +23,8 @@ from grader.lab import FINDINGS_FILE, IMAGE_SHAPE, SECTION_POINTS
 from grader.results import CheckResult, State
 from grader.rubric import stopping_rules
 from grader.rubric import test_training as rubric
-from grader.rubric.own_training import COPY_ALL, COPY_FIRST, COPY_MAPS, in_order, likeness, same_maps, turned
+from grader.rubric.copies import COPY_ALL, COPY_FIRST, COPY_MAPS, likeness, same_maps, see, turned
+from grader.rubric.own_training import in_order
 from grader.rubric.scripted_training import restoring
 
 MEASURED = (SOLUTIONS / "results").is_dir()
@@ -285,7 +286,8 @@ def test_shipped_weights_earn_nothing(graded: Grade, copy: Path) -> None:
         weigh(copy, weights, correct, 1000)
         refused(graded, copy, "ship with the package")
     hidden = behind_constants(noisy(0.0))
-    assert float(np.median(likeness(in_order(hidden), in_order(noisy(0.0)), held_out(b"others", 4)[0] / 255.0))) < COPY_ALL
+    pictures = held_out(b"others", 4)[0] / 255.0
+    assert float(np.median(likeness(see(in_order(hidden), pictures), see(in_order(noisy(0.0)), pictures)))) < COPY_ALL
     weigh(copy, hidden, 920, 1000)
     refused(graded, copy, "ship with the package")
 
@@ -412,8 +414,9 @@ def test_likeness_does_not_depend_on_order() -> None:
         moved[place], moved[place + 1] = kernel[..., partner], moved[place + 1][partner]
     moved[-2] = moved[-2][partner]
     images = rng.random((2, *IMAGE_SHAPE))
-    assert min(likeness(in_order(moved), in_order(shipped), images)) == pytest.approx(1)
-    assert max(likeness(in_order(weak()), in_order(shipped), images)) < 0.5
+    ours, original, others = (see(in_order(weights), images) for weights in (moved, shipped, weak()))
+    assert min(likeness(ours, original)) == pytest.approx(1)
+    assert max(likeness(others, original)) < 0.5
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
@@ -424,14 +427,14 @@ def test_turned_and_mirrored_weights_are_a_copy(quarters: int, mirrored: bool) -
     kernels = turned({name: arrays[0] for name, arrays in shipped.items()}, quarters, mirrored)
     copy = {name: [kernels[name], *arrays[1:]] for name, arrays in shipped.items()}
     images = np.random.default_rng(3).random((2, *IMAGE_SHAPE))
-    seen = np.ascontiguousarray(np.rot90(images[:, :, ::-1] if mirrored else images, quarters, axes=(1, 2)))
-    network = oracle.lab_network()
-    np.testing.assert_allclose(oracle.run(network, copy, seen)["dense2"], oracle.run(network, shipped, images)["dense2"], atol=1e-9)
-    found = likeness(copy, shipped, images)
+    lying = np.ascontiguousarray(np.rot90(images[:, :, ::-1] if mirrored else images, quarters, axes=(1, 2)))
+    original = see(shipped, images)
+    np.testing.assert_allclose(see(copy, lying).outputs["dense2"], original.outputs["dense2"], atol=1e-9)
+    found = likeness(see(copy, images), original)
     assert found[0] > COPY_FIRST
     assert np.median(found) > COPY_ALL
-    assert min(same_maps(copy, shipped, images)) == pytest.approx(1)
-    assert np.median(same_maps(in_order(weak()), shipped, images)) < COPY_MAPS
+    assert min(same_maps(see(copy, images), original)) == pytest.approx(1)
+    assert np.median(same_maps(see(in_order(weak()), images), original)) < COPY_MAPS
 
 
 def test_likeness_does_not_depend_on_scales_between_layers() -> None:
@@ -446,7 +449,7 @@ def test_likeness_does_not_depend_on_scales_between_layers() -> None:
         following = scaled[place + 2]
         following /= np.tile(factors, following.shape[-2] // len(factors))[:, None]
     images = rng.random((2, *IMAGE_SHAPE))
-    assert min(likeness(in_order(scaled), in_order(shipped), images)) == pytest.approx(1)
+    assert min(likeness(see(in_order(scaled), images), see(in_order(shipped), images))) == pytest.approx(1)
 
 
 # --- the rules

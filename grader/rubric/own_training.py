@@ -117,23 +117,34 @@ def _as_held(weights: list[np.ndarray], held: Any) -> oracle.Weights:
     return found
 
 
-def require_own_labels(weights: oracle.Weights, images: np.ndarray, found: np.ndarray, seed: bytes) -> None:
-    """Requires that labels are those that the lab's network gives with these weights, and not another's.
+def own_probabilities(weights: oracle.Weights, images: np.ndarray, seed: bytes) -> dict[int, np.ndarray]:
+    """Runs some of the pictures through the lab's network on this side.
 
     Args:
         weights: The network's arrays by layer.
         images: (n, 64, 64, 3) uint8.
-        found: (n,) the labels that the submission gave.
         seed: Draws the pictures that are looked at.
 
-    Raises:
-        CheckFailed: A label is another, or the network tells no class from another.
+    Returns:
+        The probabilities of the classes, by the picture's place.
     """
     # Other weights are looked at on other pictures, so that nobody can try until some fit.
     content = hashlib.sha256(b"".join(array.tobytes() for arrays in weights.values() for array in arrays)).digest()
     places = np.random.default_rng([*seed, *content]).choice(len(images), CHECKED, replace=False)
-    for place in map(int, places):
-        row = oracle.run(_NETWORK, weights, images[place : place + 1] / 255.0)["dense2"][0]
+    return {int(place): oracle.run(_NETWORK, weights, images[place : place + 1] / 255.0)["dense2"][0] for place in places}
+
+
+def require_own_labels(found: np.ndarray, probabilities: dict[int, np.ndarray]) -> None:
+    """Requires that labels are those that the lab's network gives with the weights in results/, and not another's.
+
+    Args:
+        found: (n,) the labels that the submission gave.
+        probabilities: What the network gives for some of them, as `own_probabilities` has it.
+
+    Raises:
+        CheckFailed: A label is another, or the network tells no class from another.
+    """
+    for place, row in probabilities.items():
         label, near = int(found[place]), row >= row.max() * (1 - NEAR)
         require(
             near.sum() <= MOST_ALIKE,

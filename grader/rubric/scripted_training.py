@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,6 +70,11 @@ class Run:
         """Whether the weight that is not trained is of a later epoch than the one that is: no epoch's weights are like that."""
         # Within an epoch the weight that is trained goes on by less than 1; the first step alone is 5/16 of it.
         return self.epoch_of_averages > self.epoch_of_weights + 0.1
+
+    @property
+    def end(self) -> tuple[float, float, bool]:
+        """Where it ended, as far as checks look at it: two trainings that went the same way have the same."""
+        return (round(self.epochs_run, 3), round(self.epoch_of_weights, 2), self.averages_are_later)
 
 
 class Lesson:
@@ -168,6 +173,29 @@ def train_alone(submission: Submission, script: Script) -> Run:
     """
     submission.begin_again()
     return Lesson(submission, script).train()
+
+
+def wrong_ones_alone(
+    submission: Submission, scripts: Sequence[Script], runs: Sequence[Run], right: Callable[[Script, Run], bool]
+) -> list[Run]:
+    """Trains once more, each in a new worker, where it went wrong: what an earlier training left behind is another check's matter.
+
+    A worker takes seconds. Where the first and the last of several end as before, nothing was left, and those between stand as they are.
+
+    Args:
+        submission: The submission.
+        scripts: The scripts.
+        runs: What became of each, one after the other in the same worker.
+        right: Tells a right run.
+
+    Returns:
+        What became of each script.
+    """
+    wrong = [place for place, (script, run) in enumerate(zip(scripts, runs, strict=True)) if not right(script, run)]
+    alone = {place: train_alone(submission, scripts[place]) for place in dict.fromkeys([*wrong[:1], *wrong[-1:]])}
+    if any(run.end != runs[place].end for place, run in alone.items()):
+        alone |= {place: train_alone(submission, scripts[place]) for place in wrong[1:-1]}
+    return [alone.get(place, run) for place, run in enumerate(runs)]
 
 
 def require_trained(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,5 +73,5 @@ def _busy(increment: int) -> None:
 def _hold(count: int) -> None:
     begin()
     kept = np.ones(count // 8, np.int64)  # written to, so that it is really taken
-    multiprocessing.Event().wait()
+    threading.Event().wait()
     del kept

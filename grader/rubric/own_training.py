@@ -12,7 +12,7 @@ from grader.checks import compare, oracle
 from grader.checks.compare import require
 from grader.host.submission import Submission
 from grader.lab import CLASSES, IMAGE_SHAPE, MIN_DELTA, PATIENCE, TRAINING_BATCH_SIZES
-from grader.outcomes import CheckEnded
+from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import State
 from grader.rubric.scripted_training import HISTORY
 from grader.rubric.stopping_rules import stop
@@ -62,9 +62,12 @@ def classify(submission: Submission, model: Any, images: np.ndarray) -> np.ndarr
             f"received: {compare.show(output)}",
         )
         return np.asarray(output.argmax(axis=1))
-    labels = compare.record(found, ("labels", "confidences"), "predict_classes' result", "Predictions")["labels"]
-    items = compare.sequence(labels, "predict_classes' labels", length=len(images))
-    labels = [compare.integer(item, "a label of predict_classes") for item in items]
+    try:
+        labels = compare.record(found, ("labels", "confidences"), "predict_classes' result", "Predictions")["labels"]
+        items = compare.sequence(labels, "predict_classes' labels", length=len(images))
+        labels = [compare.integer(item, "a label of predict_classes") for item in items]
+    except CheckFailed as error:
+        raise error.retold("", help="Mend predict_classes (section 2) first.") from None
     return np.array([label if 0 <= label < CLASSES else -1 for label in labels], np.int64)  # none of the others is right
 
 

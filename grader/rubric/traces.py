@@ -228,6 +228,7 @@ _TELLING_NAMES: Final = (
     "sequential_1/dense/BiasAdd:_FusedMatMul",
     "sequential_1/dense/BiasAdd:_FusedMatMul",
     "sequential_1/dense/Softmax:Softmax",
+    "sequential_1/dense7/BiasAdd:_FusedMatMul",
 )
 TELLING: Final = (
     [{"name": name, "start_us": 1.0 * place, "duration_us": 2.0**place} for place, name in enumerate(_TELLING_NAMES)],
@@ -243,8 +244,9 @@ def _case(layer_name: str, *names: str) -> tuple[list[dict[str, Any]], list[str]
 ODD_NAMES: Final = (
     _case("conv1", "sequential_1/conv1_2:_FusedConv2D"),
     _case("conv.1", "sequential_1/conv.1_2/Relu:_FusedConv2D", "sequential_1/convx1_2/Relu:_FusedConv2D"),
+    _case("dense", "sequential_1/dense_2/BiasAdd:_FusedMatMul", "sequential_1/dense7/BiasAdd:_FusedMatMul"),
 )
-"""Events and names of layers that are drawn too seldom: the layer as the last part, a dot in the layer's name."""
+"""Events and names of layers that are drawn too seldom: the layer as the last part, a dot in the layer's name, a number without "_"."""
 
 
 def _kernel_names(layer_names: Sequence[str]) -> st.SearchStrategy[str]:
@@ -352,6 +354,11 @@ def wrong_tables(events: Sequence[TraceEvent], layer_names: Sequence[str]) -> li
             "a number of two digits that Keras added is overlooked: conv2_17 is layer conv2",
             r"The number may have several digits: _\d+, not _\d.",
         ),
+        Mistake(
+            _summed(events, layer_names, _digits_off),
+            'digits are taken off a part without the "_" before them: dense7 is not dense',
+            'Keras adds "_" and a number: dense_7 is layer dense, dense7 is another layer.',
+        ),
     ]
     return [Mistake(sorted(mistake.value), mistake.summary, mistake.help) for mistake in mistakes]
 
@@ -398,6 +405,13 @@ def _as_pattern(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None
 
 def _one_digit(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
     return _exact(name, layer_names) or _first(name, lambda part: stem if (stem := re.sub(r"_\d$", "", part)) in layer_names else None)
+
+
+def _digits_off(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:
+    def fits(part: str) -> str | None:
+        return stem if (stem := part.rstrip("0123456789").rstrip("_")) in layer_names else None
+
+    return _exact(name, layer_names) or _first(name, fits)
 
 
 def _substring(name: str, layer_names: Sequence[str]) -> tuple[str, str] | None:

@@ -393,11 +393,16 @@ def test_layers_made_in_another_order_keep_their_weights(graded: Grade, copy: Pa
 
 
 def test_accuracy_does_not_need_predict_classes(graded: Grade, copy: Path) -> None:
-    """Where predict_classes is not started, the network's own outputs are taken."""
+    """Where predict_classes is not started, the network's own outputs are taken; where it is wrong, the student is sent to its section."""
     weigh(copy, weak(), 160, 1000)
     expected = only(graded, copy, "accuracy").earned
     with_code(copy, "def predict_classes(model, images):\n    raise NotImplementedError\n")
     assert only(graded, copy, "accuracy").earned == expected > 0
+    with_code(copy, "def predict_classes(model, images):\n    return Predictions(np.zeros(1, np.int64), np.ones(1, np.float32))\n")
+    refused(graded, copy, "wrong length")
+    feedback = only(graded, copy, "accuracy").feedback
+    assert feedback is not None
+    assert "section 2" in feedback.help
 
 
 def test_likeness_does_not_depend_on_order() -> None:

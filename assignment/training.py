@@ -105,7 +105,8 @@ def sweep(
 
     Returns:
         One setting for each pair, epoch limits outside and batch sizes inside: (limit 1, batch 1), (limit 1, batch 2), ...
-        epochs_run is the length of the history; train_accuracy is the last "accuracy" in the history; val_accuracy is what evaluate gives.
+        epochs_run is the number of epochs in the history (each curve has one number an epoch); train_accuracy is the last "accuracy" in
+        the history; val_accuracy is what evaluate gives.
     """
     raise NotImplementedError
 

@@ -64,7 +64,7 @@ _KINDS: Final[dict[str, Any]] = {
     "element_spec": list[tuple[list[int | None], str]],
     "unordered_steps": list[str],
     "shuffle_buffers": list[int],
-    "first_of": Live,
+    "of_length": Live,
     "mapped": Array,
     "records": Live,
     "path": Live,

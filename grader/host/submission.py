@@ -459,7 +459,7 @@ def _why(what: str, ended: Exit, error: ChannelError, *, killed: str, limits: Li
         return (
             Cause.TIME_OUT,
             f"{what} did not finish within {limits.wall_s:g} s",
-            "Look for a loop that never ends, or work that grows with the data.",
+            "Look for a loop that never ends, or work that grows with the data. Run it again if this machine was busy.",
         )
     if killed == "disk":
         most = f"{limits.scratch_bytes // 2**20} MB in {limits.scratch_files:,} files and {MOST_LEVELS} levels of folders"

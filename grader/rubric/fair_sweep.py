@@ -243,13 +243,18 @@ def check_settings(settings: list[Any], events: list[dict[str, Any]], expected: 
             compare.integer(row["epochs_run"], f"{what}'s epochs_run"),
             len(history["loss"]),
             f"{what}'s epochs_run",
-            help="The length of the history that train returned.",
+            help='The number of epochs in the history that train returned: len(history["loss"]).',
             mistakes=[
+                Mistake(
+                    len(history),
+                    "epochs_run counts the curves of the history, not the epochs",
+                    'The history is a dict of curves: each has a number for each epoch, so take len(history["loss"]).',
+                ),
                 Mistake(
                     limit,
                     "epochs_run is the epoch limit, not the number of epochs that were run",
-                    "Early stopping may end a training sooner: take the length of the history.",
-                )
+                    "Early stopping may end a training sooner: count the epochs in the history.",
+                ),
             ],
         )
         compare.close(

@@ -31,11 +31,14 @@ from grader.rubric.pipeline import (
 )
 from grader.rubric.tiny_set import draw_picture, draw_set, rows, wnid_lists, write_ids
 
+LONG = [f"n{13 * n % 211 + 1_000_000:08d}" for n in range(211)]
+"""Ids of more classes than Tiny ImageNet has."""
+
 LABELS = st.lists(st.integers(0, 6), max_size=30)
 
 
 @check(points=2)
-@examples(count=25, always=[{"wnids": [f"n{13 * n % 211 + 1_000_000:08d}" for n in range(211)]}], wnids=wnid_lists())
+@examples(count=25, always=[{"wnids": LONG}], wnids=wnid_lists())
 def test_label_map(submission, suspects, wnids):
     """A class's label is its line number in wnids.txt."""
     # A folder of its own for each list: who remembers what was read does nothing wrong.
@@ -79,6 +82,8 @@ def test_label_map(submission, suspects, wnids):
             ),
         ],
     )
+    if wnids == LONG:
+        return  # what follows costs a part of the points only: what is wrong with shorter lists comes before
     refused(
         lambda: submission.data.load_label_map(submission.tools.path(submission.given / "nothing")),
         "FileNotFoundError",
@@ -179,7 +184,7 @@ def test_pipeline_in_order(submission, rng):
     """Unshuffled: every example once and in order, the smaller last batch too."""
     batch_size = int(rng.integers(5, 10))
     roll = draw_roll(rng, submission.given, count=batch_size * 5 + int(rng.integers(1, batch_size)))
-    dataset = submission.data.make_dataset(roll.examples(submission), batch_size, shuffle=False)
+    dataset = submission.data.make_dataset(roll.examples(submission), batch_size, shuffle=False, seed=batch_size)
     in_order(submission, dataset, roll, batch_size)
 
 
@@ -198,7 +203,6 @@ def test_pipeline_shuffled(submission, rng):
     batches = _whole_pass(submission, dataset, roll, batch_size, examples_)
     reaches_everywhere(batches)
     first = [label for batch in batches for label in batch]
-    grows_with_the_list(submission, dataset, examples_, batch_size, len(roll.labels))
     steady(submission, dataset)
     second = read(submission, dataset, roll, 2)
     begin = first[: len(second)]
@@ -216,6 +220,7 @@ def test_pipeline_shuffled(submission, rng):
     if start(seed=seed + 1) == begin:
         fail("Another seed gives the same order", help="Hand `seed` to the shuffle: it has no effect now.")
     shuffled_anew(first, second)
+    grows_with_the_list(submission, dataset, examples_, batch_size, len(roll.labels))
 
 
 def _whole_pass(submission: Any, dataset: Any, roll: Roll, batch_size: int, given: Any) -> list[list[int]]:

@@ -49,6 +49,19 @@ def test_white_space_is_not_compared(tmp_path: Path) -> None:
     assert one.files["timing.py"] == "x = 1\n\n y = 2\n\nz = 3\n"
 
 
+@pytest.mark.parametrize("odd", ["x = '%" + "0" * 50_000 + "'", 'x = "' + "\\N{" * 50_000 + '"'])
+def test_strings_that_take_long_to_read_are_cut(tmp_path: Path, odd: str) -> None:
+    """A string of which no end is in sight is read as far as any line is: the library takes the square of its length."""
+    folder = tmp_path / "class" / "ada"
+    folder.mkdir(parents=True)
+    (folder / "timing.py").write_text(f"{odd}\ny = 2\n" + "z = 3\n" * 50_000, encoding="utf-8")
+    (one,) = read_texts(read_class(tmp_path / "class", Roster()), [])
+    assert max(map(len, one.files["timing.py"].splitlines())) <= 1_000
+    assert "\ny = 2\nz = 3\n" in one.files["timing.py"]
+    assert len(one.files["timing.py"]) == 100_000
+    assert "\\N{" not in one.files["timing.py"]
+
+
 def test_a_disguised_copy_is_found_and_another_solution_is_not():
     """Renaming hides nothing; two people who solve it their own way share little."""
     one, copy, other = (

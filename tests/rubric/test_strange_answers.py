@@ -113,6 +113,34 @@ AIMED = {
     ),
     "no weights": ("training/train_learns", f"{TOOLS}TOOLS['weights'] = lambda model: []\n"),
     "weights without shape": ("training/train_learns", f"{TOOLS}TOOLS['weights'] = lambda model: [np.array(1.0)]\n"),
+    # A mistake that costs a part of the points stands in front of one that costs them all.
+    "no maps, and no errors": (
+        "model/feature_maps",
+        "def feature_maps(model, images, layer_names):\n    return dict.fromkeys(layer_names, 0)\n",
+    ),
+    "fixed buffer, and no seed": (
+        "data/pipeline_shuffled",
+        "def make_dataset(examples, batch_size, *, shuffle, seed=0):\n"
+        "    files = tf.data.Dataset.from_tensor_slices(([one.path for one in examples], [one.label for one in examples]))\n"
+        "    files = files.shuffle(5000) if shuffle else files\n"
+        "    return files.map(lambda path, label: (decode_image(tf.io.read_file(path)), label)).batch(batch_size)\n",
+    ),
+    "short lists turned, and no errors": (
+        "data/label_map",
+        "_map = load_label_map\n"
+        "def load_label_map(root):\n"
+        "    if not (root / 'wnids.txt').is_file():\n        return {}\n"
+        "    found = _map(root)\n"
+        "    return found if len(found) > 99 else {wnid: len(found) - 1 - label for wnid, label in found.items()}\n",
+    ),
+    "other losses, and histories that grow": (
+        "training/train_stops",
+        "_train, _kept = train, {}\n"
+        "def train(*args, **kwargs):\n"
+        "    for name, values in _train(*args, **kwargs).items():\n"
+        "        _kept.setdefault(name, []).extend(value - 0.05 * (name == 'loss') for value in values)\n"
+        "    return {name: list(values) for name, values in _kept.items()}\n",
+    ),
 }
 """Answers aimed at a check of ours, which went wrong with them: check, and what is laid over the reference."""
 

@@ -99,8 +99,8 @@ def _steps(dataset: Any) -> list[Any]:
     return list(tf.compat.v1.GraphDef.FromString(written).node)
 
 
-def first_of(values: list[Any], count: int) -> Live:
-    """The beginning of a kept list.
+def of_length(values: list[Any], count: int) -> Live:
+    """The beginning of a kept list, or that list over and over.
 
     Args:
         values: A reference to it.
@@ -109,7 +109,7 @@ def first_of(values: list[Any], count: int) -> Live:
     Returns:
         A reference to a list of as many.
     """
-    return Live(list(values)[:count])
+    return Live(list(itertools.islice(itertools.cycle(values), count)))
 
 
 def mapped(module: str, function: str, value: bytes) -> np.ndarray:
@@ -186,4 +186,4 @@ def take(value: Any) -> Any:
     return value
 
 
-PROVIDED: Final = (batches, labels, element_spec, unordered_steps, shuffle_buffers, first_of, mapped, records, path, keep, take)
+PROVIDED: Final = (batches, labels, element_spec, unordered_steps, shuffle_buffers, of_length, mapped, records, path, keep, take)

@@ -61,6 +61,7 @@ class ScriptedClock:
         other_dtype: The dtype of a batch that was not float32, as the images are; empty where there was none.
         overtaken: Numbers of calls whose result had not been waited for when the next call was made.
         printed: For each reading of the clock, how many bytes the submission had printed.
+        plan: The places of the images of each call that is to be timed; empty where that is not said.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class ScriptedClock:
         self.other_dtype = ""
         self.overtaken: set[int] = set()
         self.printed: list[int] = []
+        self.plan: list[tuple[int, ...]] = []
         self._count_printed = printed
         self._places = {image.tobytes(): place for place, image in enumerate(self.images)}
         self._rng = rng
@@ -128,19 +130,32 @@ class ScriptedClock:
         return {call.number for call in self.calls if call.readings <= reading < self._waited_at.get(call.number, len(self.times))}
 
     @property
+    def begin(self) -> int:
+        """The number, from 0, of the reading that the timed region begins with.
+
+        It is the first one; but where the last calls are those that are to be timed, and earlier calls lie between readings too, as where
+        the warm-up is timed by itself, it is the one right before the calls that are to be timed.
+        """
+        first = len(self.calls) - len(self.plan)
+        if not self.plan or first < 1 or [call.images for call in self.calls[first:]] != self.plan:
+            return 0
+        before, readings = self.calls[first - 1].readings, self.calls[first].readings
+        return readings - 1 if readings > before > 0 else 0
+
+    @property
     def warmup(self) -> list[Call]:
-        """The calls before the first reading of the clock."""
-        return [call for call in self.calls if call.readings == 0]
+        """The calls before the timed region."""
+        return [call for call in self.calls if call.readings <= self.begin]
 
     @property
     def timed(self) -> list[Call]:
-        """The calls between the first and the last reading of the clock."""
-        return [call for call in self.calls if 0 < call.readings < len(self.times)]
+        """The calls between the reading that the timed region begins with and the last one."""
+        return [call for call in self.calls if self.begin < call.readings < len(self.times)]
 
     @property
     def total_s(self) -> float:
-        """Time from the first reading to the last."""
-        return self.times[-1] - self.times[0] if self.times else 0.0
+        """Time from the reading that the timed region begins with to the last one."""
+        return self.times[-1] - self.times[self.begin] if self.times else 0.0
 
     def _identities(self, batch: Any) -> tuple[int, ...]:
         expected = f"expected: an array of shape (batch, {', '.join(str(size) for size in IMAGE_SHAPE)})"

@@ -13,7 +13,7 @@ from grader.checks import compare, expected
 from grader.checks.check import check
 from grader.checks.compare import Mistake, fail, require
 from grader.checks.findings import each, finding, supported
-from grader.checks.scripted_clock import CLASSES, Call, ScriptedClock
+from grader.checks.scripted_clock import CLASSES, Call, ScriptedClock, in_batches
 from grader.checks.verdict import judge_together
 from grader.errors import ResultsError
 from grader.host.submission import Submission
@@ -231,10 +231,12 @@ def _predict(submission: Submission, bench: ScriptedClock) -> Any:
 
 
 def _time_online(submission: Submission, bench: ScriptedClock, **options: Any) -> Any:
+    bench.plan = in_batches(len(bench.images), 1)
     return submission.timing.time_online(_predict(submission, bench), bench.images, clock=bench.clock, **options)
 
 
 def _time_batches(submission: Submission, bench: ScriptedClock, batch_size: int, **options: Any) -> Any:
+    bench.plan = in_batches(len(bench.images), batch_size)
     return submission.timing.time_batches(_predict(submission, bench), bench.images, batch_size, clock=bench.clock, **options)
 
 

@@ -216,11 +216,14 @@ def clock_was_read_twice(benches: Sequence[ScriptedClock]) -> None:
     """
     for bench in benches:
         if len(bench.times) > 2:
+            earlier = len(bench.times) == bench.begin + 2
             fail(
-                "the clock is read between the calls too, which is timed with them",
+                "the clock is read before the warm-up too"
+                if earlier
+                else "the clock is read between the calls too, which is timed with them",
                 "expected: two readings of clock()",
                 f"received: {len(bench.times)}, for {len(bench.timed)} calls",
-                help=_TWICE,
+                help="The warm-up is not timed: read the clock when it is over, and once more after the last call." if earlier else _TWICE,
                 earned=_MORE_READINGS,
             )
 
@@ -234,7 +237,7 @@ def warmup_was_waited_for(bench: ScriptedClock) -> None:
     Raises:
         CheckFailed: It is not so; the mistake is named where it is known.
     """
-    unfinished = bench.unfinished(0)
+    unfinished = bench.unfinished(bench.begin)
     pending = [call for call in bench.warmup if call.number in unfinished]
     require(
         not pending,
@@ -291,7 +294,7 @@ def nothing_was_printed(benches: Sequence[ScriptedClock]) -> None:
     Raises:
         CheckFailed: Something was printed between the first and the last reading of the clock of each run.
     """
-    grown = [bench.printed[-1] - bench.printed[0] for bench in benches if len(bench.printed) >= 2]
+    grown = [bench.printed[-1] - bench.printed[bench.begin] for bench in benches if len(bench.printed) >= 2]
     if len(grown) >= 2 and all(grown):
         fail(
             "something is printed inside the timed region: that is measured with it",

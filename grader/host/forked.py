@@ -169,7 +169,9 @@ class ZygoteLauncher(Launcher):
                 return
             message = msgpack.unpackb(payload)
             if message.get("op") == "ended":
-                self._ended[message["pid"]] = Exit(os.waitstatus_to_exitcode(message["status"]), message["peak_bytes"])
+                code = os.waitstatus_to_exitcode(message["status"])
+                times = {"ran_s": message.get("ran_s", 0.0), "waited_s": message.get("waited_s", 0.0)}
+                self._ended[message["pid"]] = Exit(code, message["peak_bytes"], **times)
             yield message
 
     def _why(self) -> str:

@@ -25,11 +25,28 @@ class Exit:
         code: Exit status; negative: the number of the signal that ended it; None where it could not be learned.
         peak_bytes: Largest resident memory, 0 where it could not be learned.
         orphaned: Whether what started it, and would have told how it ended, ended before.
+        ran_s: Seconds that its threads had a processor, where it was killed; 0 where that could not be learned.
+        waited_s: Seconds that they stood in line for one, likewise.
     """
 
     code: int | None
     peak_bytes: int = 0
     orphaned: bool = False
+    ran_s: float = 0.0
+    waited_s: float = 0.0
+
+    def own_s(self, lasted_s: float) -> float:
+        """How long the same would have taken on a machine with a processor free whenever it wanted one.
+
+        Args:
+            lasted_s: How long it took, by the clock on the wall, in seconds.
+
+        Returns:
+            `lasted_s` less what its threads waited: of the time in which they wanted a processor they had one for
+            `ran_s / (ran_s + waited_s)`, and what is left over they slept. `lasted_s` where nothing could be learned.
+        """
+        wanted = self.ran_s + self.waited_s
+        return lasted_s - min(lasted_s, wanted) * self.waited_s / wanted if wanted > 0 else lasted_s
 
 
 class WorkerProcess(ABC):

@@ -12,6 +12,7 @@ import tempfile
 from typing import IO, cast
 
 from grader.channel.limits import Limits
+from grader.channel.processor_time import ran_and_waited
 from grader.channel.quiet import QUIET
 from grader.errors import SetupError
 from grader.host import scratch
@@ -71,6 +72,7 @@ class _Subprocess(WorkerProcess):
         super().__init__(printed)
         self._process = process
         self._channel = channel
+        self._times: tuple[float, float] | None = None
         if channel is not None:
             self.reader = cast("IO[bytes]", channel.makefile("rb", buffering=2**16))
             self.writer = cast("IO[bytes]", channel.makefile("wb", buffering=2**16))
@@ -81,6 +83,8 @@ class _Subprocess(WorkerProcess):
             self.writer = process.stdin
 
     def kill(self) -> None:
+        if self._times is None:
+            self._times = ran_and_waited(self._process.pid)
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -98,4 +102,5 @@ class _Subprocess(WorkerProcess):
             if end is not None:
                 with contextlib.suppress(OSError, ValueError):
                     end.close()
-        return Exit(code)
+        ran_s, waited_s = self._times or (0.0, 0.0)
+        return Exit(code, ran_s=ran_s, waited_s=waited_s)

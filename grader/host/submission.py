@@ -50,6 +50,10 @@ MODEST_BYTES: Final = 3 * 2**29
 WATCH_S: Final = 0.1
 """How often a worker's scratch folder is looked at."""
 
+STARVED: Final = 0.5
+"""A worker that came to less than this part of the time it may have was late because of the machine. It is well below 1: how busy the
+machine is as a whole tells when a loop without end is over, and by then it has had its `wall_s` only in about."""
+
 _NO_LEAVE: Final = (
     "The grader runs your functions without network, other processes, or files but those it names: do the work in the function."
 )
@@ -131,6 +135,7 @@ class Submission:
         self._came_back = 0
         self._ended_for: tuple[WorkerProcess, str] | None = None
         self._ended_for_memory = 0
+        self._lasted_s = 0.0
         self.peak_bytes = 0
         self._room = Room.make(launcher.rooms)
         self._room.fill(folder)
@@ -288,6 +293,7 @@ class Submission:
             late = spent >= limits.wall_s or now - begun >= limits.wall_s * CROWDED
             why = "time" if late else "disk" if usage(self.scratch, limits) is not Usage.FINE else ""
             if why and worker is self._worker and not over.is_set():
+                self._lasted_s = now - begun
                 self._ended_for = (worker, why)
                 worker.kill()
             if why or (space.is_short() and self._make_space(over, worker, limits, space)):
@@ -332,11 +338,13 @@ class Submission:
             else Exit(None)
         )
         killed = self._ended_for[1] if self._ended_for is not None and self._ended_for[0] is self._worker else ""
-        self._end()
+        at_last = self._end()
         if killed == "space":
             killed = "disk"
             if (full := self._full_disk(what)) is not None:
                 return full
+        if killed == "time" and at_last.own_s(self._lasted_s) < self.limits.wall_s * STARVED:
+            return self._starved(what, at_last)
         if (fault := self._machines_fault(what, ended)) is not None:
             return fault
         printed = clean(_STACK_FRAME.sub("", self._printed), lines=20)
@@ -355,6 +363,13 @@ class Submission:
             return None
         summary = f"the disk of this machine was nearly full while {what} ran"
         advice = f"Make room where temporary files lie ({self._launcher.rooms.parent}), and grade again."
+        return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary, help=advice), chance=True)
+
+    def _starved(self, what: str, ended: Exit) -> CheckEnded:
+        own_s = ended.own_s(self._lasted_s)
+        came_to = f"came to {own_s:.1f} of the {self.limits.wall_s:g} s that it may take"
+        summary = f"this machine was too busy: in {self._lasted_s:.0f} s {what} {came_to}"
+        advice = "It costs no points. Grade again when this machine has less to do beside it."
         return CheckEnded(State.UNDECIDED, Cause.GRADER_FAULT, Feedback(summary, help=advice), chance=True)
 
     def _machines_fault(self, what: str, ended: Exit) -> CheckEnded | None:

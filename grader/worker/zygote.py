@@ -9,7 +9,8 @@ MessagePack mapping:
                      {"op": "kill", "pid": pid}
     zygote -> host   {"op": "ready", "warm_s": seconds, "layers": {name: why not, or empty}, "landlock": ABI, "jailed": in bubblewrap}
                      {"op": "forked", "pid": pid}
-                     {"op": "ended", "pid": pid, "status": wait status, "peak_bytes": memory}
+                     {"op": "ended", "pid": pid, "status": wait status, "peak_bytes": memory, "ran_s": ..., "waited_s": ...}, the last
+                     two as seen when the host had it killed, and else 0
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 import msgpack
 
 from grader.channel.limits import Limits
+from grader.channel.processor_time import ran_and_waited
 from grader.channel.quiet import QUIET
 from grader.worker import landlock
 from grader.worker.confine import LAYERS, Layers, Room, available, become_worker_user, confine, prepare, usual_stacks
@@ -68,6 +70,7 @@ class Zygote:
         self._selector = selectors.DefaultSelector()
         self._listener = listener
         self._owners: dict[int, socket.socket] = {}
+        self._times: dict[int, tuple[float, float]] = {}
         self._started = time.monotonic()
         self._warm_s = 0.0
         if listener is not None:
@@ -121,6 +124,7 @@ class Zygote:
                 case {"op": "kill", "pid": int(pid)}:
                     # It may have ended by itself, and its number may be another's by now.
                     if self._owners.get(pid) is control:
+                        self._times.setdefault(pid, ran_and_waited(pid))
                         _kill(pid)
                 case {"op": "stop"} if self._listener is not None:
                     self._close_listener()
@@ -178,9 +182,11 @@ class Zygote:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
             control = self._owners.pop(pid, None)
+            ran_s, waited_s = self._times.pop(pid, (0.0, 0.0))
             self._end_orphans()
             if control is not None:
-                self._tell(control, {"op": "ended", "pid": pid, "status": status, "peak_bytes": usage.ru_maxrss * 1024})
+                ended = {"pid": pid, "status": status, "peak_bytes": usage.ru_maxrss * 1024, "ran_s": ran_s, "waited_s": waited_s}
+                self._tell(control, {"op": "ended", **ended})
 
     def _end_orphans(self) -> None:
         # What a worker left behind in a session of its own has become a child of the zygote. No worker is among the children that

@@ -19,7 +19,7 @@ from grader import capacity
 from grader.channel.limits import Limits
 from grader.errors import SetupError
 from grader.grade import grade
-from grader.host.launch import Launcher, Room, SubprocessLauncher, WorkerProcess, ZygoteLauncher
+from grader.host.launch import Exit, Launcher, Room, SubprocessLauncher, WorkerProcess, ZygoteLauncher
 from grader.host.submission import Submission
 from grader.outcomes import CheckEnded, CheckFailed
 from grader.results import Cause, CheckResult, Feedback, GradeResult, State
@@ -153,6 +153,41 @@ def test_neighbours_do_not_cost_time(shared: Launcher, started: Started) -> None
         for process in busy:
             process.kill()
             process.wait()
+
+
+def test_worker_that_hardly_gets_a_processor_is_not_late(shared: Launcher, started: Started) -> None:
+    """Where others leave next to nothing, the machine is told to be too busy; the same call is late where nobody is in the way."""
+    submission = started(shared, "def f():\n    while True: pass\ndef g(): return 1\n", wall_s=1.0)
+    assert submission.training.g() == 1  # the worker runs
+    # Each in a session of its own: where the kernel shares processors between sessions, each counts as much as all that the workers are.
+    busy = [
+        subprocess.Popen(["sh", "-c", "while :; do :; done"], start_new_session=True, stdin=subprocess.DEVNULL)
+        for _ in range(30 * (os.cpu_count() or 1))
+    ]
+    try:
+        submission.renew(submission.limits)
+        with pytest.raises(CheckEnded) as ended:
+            submission.training.f()
+    finally:
+        for process in busy:
+            process.kill()
+        for process in busy:
+            process.wait()
+    assert (ended.value.state, ended.value.cause) == (State.UNDECIDED, Cause.GRADER_FAULT), ended.value.feedback
+    assert "this machine was too busy: in 8 s training.f" in ended.value.feedback.summary
+    submission.renew(submission.limits)
+    with pytest.raises(CheckEnded) as ended:
+        submission.training.f()
+    assert (ended.value.state, ended.value.cause) == (State.FAILED, Cause.TIME_OUT), ended.value.feedback
+
+
+@pytest.mark.parametrize(
+    ("ran_s", "waited_s", "lasted_s", "own_s"),
+    [(0, 0, 30, 30), (30, 0, 30, 30), (2, 238, 240, 2), (2, 18, 240, 222), (60, 60, 60, 30), (0, 240, 240, 0)],
+)
+def test_own_time(ran_s: float, waited_s: float, lasted_s: float, own_s: float) -> None:
+    """What threads waited for a processor is taken off, and what they slept is not."""
+    assert Exit(None, ran_s=ran_s, waited_s=waited_s).own_s(lasted_s) == pytest.approx(own_s)
 
 
 LIES = {

@@ -21,6 +21,9 @@ STEPS: Final = 2
 VAL_STEPS: Final = 4
 """Batches of its validation data."""
 
+LONG: Final = 120
+"""Batches of data that is longer than what is left in for a quick try, such as `take(100)`; a multiple of 4."""
+
 TRAIN_ACCURACY: Final = 0.5
 """Accuracy on the training data of a scripted training: the same during an epoch and after it, in each batch and in all of them."""
 
@@ -85,14 +88,16 @@ class Lesson:
     Args:
         submission: The submission.
         script: What the model follows first.
+        steps: Training batches an epoch.
+        val_steps: Batches of its validation data.
     """
 
-    def __init__(self, submission: Submission, script: Script) -> None:
+    def __init__(self, submission: Submission, script: Script, steps: int = STEPS, val_steps: int = VAL_STEPS) -> None:
         self._submission = submission
         self._script = script
         self._epochs_run = 0.0
         self._seen: list[tuple[float, float]] = []
-        self._kit = submission.tools.scripted_training(self._reached, script.train_losses, STEPS)
+        self._kit = submission.tools.scripted_training(self._reached, script.train_losses, steps, val_steps)
 
     def train(self, script: Script | None = None) -> Run:
         """Calls the student's `train` once.
@@ -253,6 +258,36 @@ def _require_own_optimizer(run: Run) -> None:
         run.own_optimizer,
         "train compiles the model anew, or gives it another optimizer",
         help="The model comes compiled; train it with the optimizer and the loss it has.",
+    )
+
+
+def require_all_batches(submission: Submission) -> None:
+    """Requires that an epoch goes through all of long data, and not through the first batches alone.
+
+    Args:
+        submission: The submission.
+
+    Raises:
+        CheckFailed: It does not, in training or in validation.
+    """
+    script = Script((1.5,), (1.25,), (0.5,))
+    run = Lesson(submission, script, LONG, LONG).train()
+    steps = run.epochs_run * LONG
+    require(
+        abs(steps - LONG) < 1e-3,
+        "train goes through a part of train_data only" if steps < LONG else "an epoch of train is more than one pass over train_data",
+        f"batches in train_data: {LONG}, epoch limit 1",
+        f"steps of the optimizer: {steps:g}",
+        help="Each epoch goes through every batch of train_data once: no take, no steps_per_epoch.",
+    )
+    found = compare.sequence(columns_of(run.history)["val_loss"], "history['val_loss']")
+    require(
+        len(found) == 1 and abs(compare.number(found[0], "history['val_loss']") - script.losses[0]) < 2e-3,
+        "train validates on a part of val_data only",
+        f"batches in val_data: {LONG}, some of them harder than others; epoch limit 1",
+        f"expected: val_loss [{script.losses[0]:.4g}], the mean over all of them",
+        f"received: {compare.show(found)}",
+        help="Each epoch ends with a pass over every batch of val_data: no take, no validation_steps.",
     )
 
 

@@ -21,6 +21,8 @@ from grader.checks.xplane import TraceEvent, kernel_times, owner, read_trace, sp
 from grader.host.submission import Submission
 from grader.rubric.traces import (
     BY_LAYER,
+    LONG_TABLE,
+    LONG_TRACE,
     ODD_NAMES,
     OVERLOOKED,
     PICTURE_SHAPE,
@@ -87,7 +89,7 @@ def test_capture_trace(submission: Submission, rng: np.random.Generator) -> None
 
 
 @check(points=4)
-@examples(count=80, always=[{"case": case} for case in ODD_NAMES], case=draw_event_rows())
+@examples(count=80, always=[{"case": case} for case in ODD_NAMES], case=draw_event_rows() | st.just(LONG_TRACE))
 def test_kernel_table(submission: Submission, suspects: Suspects, case: tuple[list[dict[str, Any]], list[str]]) -> None:
     """A row for each layer and kernel, durations added up, the longest first."""
 
@@ -117,7 +119,7 @@ def test_kernel_table(submission: Submission, suspects: Suspects, case: tuple[li
 
 
 @check(points=2)
-@examples(count=40, always=[{"rows": SPLIT_ROWS}, {"rows": SHARED_ROWS}], rows=draw_kernel_rows())
+@examples(count=40, always=[{"rows": SPLIT_ROWS}, {"rows": SHARED_ROWS}], rows=draw_kernel_rows() | st.just(LONG_TABLE))
 def test_critical_kernel(submission: Submission, suspects: Suspects, rows: list[dict[str, Any]]) -> None:
     """The kernel that takes longest, and its share of the time of all rows."""
     answer = submission.profiling.critical_kernel(submission.records("profiling", "KernelRow", rows))
@@ -167,7 +169,7 @@ def test_critical_kernel(submission: Submission, suspects: Suspects, rows: list[
 
 
 @check(points=3)
-@examples(count=60, case=draw_event_rows(with_kernels=True))
+@examples(count=60, case=draw_event_rows(with_kernels=True) | st.just(LONG_TRACE))
 def test_end_to_end(submission: Submission, suspects: Suspects, case: tuple[list[dict[str, Any]], list[str]]) -> None:
     """The time from the first kernel's start to the last one's end; kernels may overlap."""
     rows, layer_names = case
@@ -372,6 +374,9 @@ def _unnamed(found: Sequence[tuple[str, str, float]], wanted: Sequence[tuple[str
             return Mistake(None, "the durations are rounded", "Give the sums as they are; round only what you print.")
         help = "The layers and kernels are right. Each row has the sum of duration_us of all its events, in microseconds."
         return Mistake(None, "the durations of kernel_table's rows are wrong", help)
+    if found and set(found) < set(wanted) and min(us for *_, us in found) >= max(right[place] for place in right.keys() - told.keys()):
+        summary = f"kernel_table leaves rows out: {len(found)} of {len(wanted)} are there, the longest"
+        return Mistake(None, summary, "Give them all: how many are shown is up to who prints them.")
     of_layers: dict[str, float] = {}
     for layer, _, us in wanted:
         of_layers[layer] = of_layers.get(layer, 0.0) + us

@@ -38,6 +38,7 @@ from grader.rubric.scripted_training import (
     check_training_loss,
     columns_of,
     described,
+    require_all_batches,
     require_own_losses,
     require_trained,
     require_within_limit,
@@ -227,7 +228,7 @@ def test_train_repeats(submission: Submission, rng: np.random.Generator) -> None
 
 @check(points=1)
 def test_train_learns(submission: Submission, rng: np.random.Generator) -> None:
-    """Training really trains: a small classifier learns to tell groups of points apart."""
+    """Training really trains, on all of its data: a small classifier learns to tell groups of points apart."""
     classes, features, tolerance = 4, 8, 0.15
     centres = rng.choice([-1.0, 1.0], (classes, features)) * rng.uniform(1.0, 2.0, (classes, features))
     centres[:, :classes] += 2.0 * np.eye(classes)
@@ -289,6 +290,7 @@ def test_train_learns(submission: Submission, rng: np.random.Generator) -> None:
         f"accuracy of the trained model on new points of the same kind: {accuracy:.3f}",
         f"largest val_accuracy in the history: {best:.3f}",
     )
+    require_all_batches(submission)
 
 
 @check(points=3)

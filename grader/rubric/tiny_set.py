@@ -21,6 +21,10 @@ levels apart on pictures as smooth as ours."""
 COLOURS = 3
 """Colours a side: a picture is a grid of so many chance colours, made smooth."""
 
+MANY = (105, 120)
+"""Bounds of how many images one class has for training, and all have for validation: more than a limit that was left in from a quick try,
+such as `[:100]`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -117,17 +121,18 @@ def draw_set(rng: np.random.Generator, root: Path) -> TinySet:
     write_ids(root, wnids)
     colour, grey = draw_picture(rng).jpeg, draw_picture(rng, grey=True).jpeg
     train: dict[str, str] = {}
+    large = str(rng.choice(wnids))
     for wnid in wnids:
         images = _folder(root / "train" / wnid / "images")
         # Some numbers are left out: what is there is told by the folder, not by counting up.
-        count = int(rng.integers(3, 13))
+        count = int(rng.integers(*(MANY if wnid == large else (3, 13))))
         names = [f"{wnid}_{number}.JPEG" for number in sorted(rng.choice(count + 4, count, replace=False))]
         for number, name in enumerate(names):
             (images / name).write_bytes(grey if number == 1 else colour)
             train[str(images / name)] = wnid
         boxes = "".join(f"{name}\t0\t10\t63\t58\n" for name in names)
         (root / "train" / wnid / f"{wnid}_boxes.txt").write_text(boxes, encoding="utf-8")
-    val_classes = rng.permutation(np.repeat(wnids, int(rng.integers(3, 5)))).tolist()
+    val_classes = rng.permutation(np.repeat(wnids, -(-int(rng.integers(*MANY)) // len(wnids)))).tolist()
     images = _folder(root / "val" / "images")
     val = {str(images / f"val_{number}.JPEG"): str(wnid) for number, wnid in enumerate(val_classes)}
     for path in val:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -247,6 +248,22 @@ ODD_NAMES: Final = (
     _case("dense", "sequential_1/dense_2/BiasAdd:_FusedMatMul", "sequential_1/dense7/BiasAdd:_FusedMatMul"),
 )
 """Events and names of layers that are drawn too seldom: the layer as the last part, a dot in the layer's name, a number without "_"."""
+
+
+_PLACES: Final = [(f"conv_{letter}", kernel) for letter in string.ascii_lowercase for kernel in _KERNELS]
+LONG_TRACE: Final = (
+    [
+        {"name": f"sequential_1/{layer}/Relu:{kernel}", "start_us": 16.0 * place, "duration_us": 1.0 + 37 * place % len(_PLACES) / 8}
+        for place, (layer, kernel) in enumerate(_PLACES)
+    ],
+    sorted({layer for layer, _ in _PLACES}),
+)
+"""More events, each of a row of its own, than anybody shows of a trace."""
+
+LONG_TABLE: Final = [
+    {"layer": layer, "kernel": kernel, "duration_us": 1.0 + place / 8} for place, (layer, kernel) in enumerate(_PLACES, start=1)
+]
+"""More rows than anybody shows of a table, the longest of them last."""
 
 
 def _kernel_names(layer_names: Sequence[str]) -> st.SearchStrategy[str]:

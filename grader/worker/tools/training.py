@@ -17,8 +17,6 @@ _OTHERS: Final = 32
 _TRAIN: Final = 2.0
 """Examples to train on are from here on; those of validation lie from 0 to 1. What lies behind the point is an example's place."""
 
-_VAL_BATCHES: Final = 4
-
 _LONGEST: Final = 32
 """Most epochs of a script."""
 
@@ -116,8 +114,8 @@ def _kinds() -> tuple[type, type]:
                 self.average.assign(tf.stop_gradient(w))
             else:
                 told = tf.ensure_shape(tf.numpy_function(script.ask, [tf.stop_gradient(w)], tf.float32), (2,))
-                # One batch of validation is harder than the others, another one after each epoch: 2 examples of 8.
-                harder = tf.floor(place * _VAL_BATCHES) == tf.cast(epoch % _VAL_BATCHES, tf.float32)
+                # A quarter of validation is harder than the rest, another one after each epoch: usually a batch, 2 examples of 8.
+                harder = tf.floor(place * 4) == tf.cast(epoch % 4, tf.float32)
                 loss = tf.where(to_train, loss, told[0] + tf.where(harder, 0.15, -0.05))
                 is_right = tf.where(to_train, is_right, place < told[1])
             # Each example of training pulls by another amount, 4 of 4 in all, and those of validation by none: so the weight tells
@@ -152,7 +150,7 @@ def _kinds() -> tuple[type, type]:
     return Scripted, Counted
 
 
-def scripted_training(reached: Reached, train_losses: list[float], steps: int) -> dict[str, Any]:
+def scripted_training(reached: Reached, train_losses: list[float], steps: int, val_steps: int) -> dict[str, Any]:
     """A compiled model whose validation loss and accuracy after each epoch come from the trusted side, however it is trained.
 
     It has one weight, w, from 0. Over all of train_data its loss has the mean gradient 1 for w, so that plain gradient descent with
@@ -166,7 +164,8 @@ def scripted_training(reached: Reached, train_losses: list[float], steps: int) -
         reached: On the trusted side: takes the epochs that were run and the epoch of the weights, and answers that epoch's validation
             loss, 0.75 to 3, and validation accuracy, a multiple of 1/8; a loss up to 12 where the accuracy is 0.
         train_losses: Training loss of each epoch, 0.75 to 3, at most 32 of them. Past the last, the last one holds.
-        steps: Training batches an epoch.
+        steps: Training batches an epoch. Its gradient is as said where there are two; what steps are counted is right for any number.
+        val_steps: Batches of validation, a multiple of 4.
 
     Returns:
         References to the `model`, its `train_data` and its `val_data`.
@@ -190,7 +189,7 @@ def scripted_training(reached: Reached, train_losses: list[float], steps: int) -
         examples = (start + np.arange(count, dtype=np.float32)[:, None] / count, np.zeros((count,), np.int32))
         return tf.data.Dataset.from_tensor_slices(examples).batch(2)
 
-    return {"model": model, "train_data": data(steps, _TRAIN), "val_data": data(_VAL_BATCHES, 0.0)}
+    return {"model": model, "train_data": data(steps, _TRAIN), "val_data": data(val_steps, 0.0)}
 
 
 def new_script(model: Any, train_losses: list[float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -174,7 +175,8 @@ def test_worker_that_hardly_gets_a_processor_is_not_late(shared: Launcher, start
         for process in busy:
             process.wait()
     assert (ended.value.state, ended.value.cause) == (State.UNDECIDED, Cause.GRADER_FAULT), ended.value.feedback
-    assert "this machine was too busy: in 8 s training.f" in ended.value.feedback.summary
+    # No seconds are asked for: the watcher stands in line as well.
+    assert re.fullmatch(r"this machine was too busy: in \d+ s training\.f came to 0\.\d of the 1 s .*", ended.value.feedback.summary)
     submission.renew(submission.limits)
     with pytest.raises(CheckEnded) as ended:
         submission.training.f()
